@@ -1,21 +1,24 @@
-//! What it takes to align models by weights, on Flex.
+//! What it takes to assign units and to align models by weights, on Flex.
 //!
 //! ```text
 //! cargo bench -p burnscape --bench align
 //! ```
 //!
-//! - Two perceptrons 64-512-512-512-10, trained on digits from different seeds: the time of weight matching from the
+//! - `assignment`: linear assignments of n = 512, 1024 and 2048 units for four kinds of matrices, a median each, from the matrix
+//!   that a similarity returns to the element that is tried: a search of one sweep with one group. `benches/peers/align.py`
+//!   makes the same matrices, solves them with SciPy and compares the optima. The bar is 1.5 times its time.
+//! - `matching`: two perceptrons 64-512-512-512-10, trained on digits from different seeds: the time of weight matching from the
 //!   identity, a median. `benches/peers/align.py` runs the same algorithm in NumPy and SciPy on the same weights, with
 //!   the same start and order. The bar is 1.2 times its time.
-//! - Two encoders of 10 million parameters (6 layers, width 384, 6 heads, 1,536 units), which are random: the time until
+//! - `encoder`: two encoders of 10 million parameters (6 layers, width 384, 6 heads, 1,536 units), which are random: the time until
 //!   a sweep brings nothing, with a bar of 2 minutes, and the peak of memory beyond the models, with a bar of 6 times a
 //!   model and a matrix of the largest group.
 //!
-//! Options: `--rounds N` (9 by default), `--only perceptrons` or `--only encoders`, and `--json FILE`, which writes
-//! figures, weights and order for the peer.
+//! Options: `--rounds N` (9 by default), `--only assignment`, `matching` or `encoder`, and `--json FILE`, which writes figures, weights
+//! and order for the peer.
 #![allow(clippy::expect_used, reason = "a benchmark stops at its first error")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
@@ -31,7 +34,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 use burnscape::align::{
     AlignError, Alignment, CoordinateDescentConfig, Similarity, WeightMatchingConfig,
-    WeightSimilarity,
+    WeightSimilarity, reordered,
 };
 use burnscape::loss::Batch;
 use burnscape::space::{ParamSpace, ParamVector};
@@ -62,20 +65,157 @@ fn main() {
     let option = |name: &str| std::env::args().skip_while(|arg| arg != name).nth(1);
     let rounds = option("--rounds").map_or(9, |rounds| rounds.parse().expect("a number"));
     let only = option("--only");
+    let names = ["assignment", "matching", "encoder"];
+    let is_known = only.as_deref().is_none_or(|only| names.contains(&only));
+    assert!(is_known, "--only takes one of {names:?}");
     let is_chosen = |name: &str| only.as_deref().is_none_or(|only| only == name);
     // So that glibc does not hand memory back between rounds; a program with data has done this.
     drop(black_box(vec![1_u8; 31 << 20]));
     let device = Device::flex();
-    if is_chosen("perceptrons") {
-        let figures = perceptrons(&device, rounds);
-        if let Some(path) = option("--json") {
-            let text = serde_json::to_string(&figures).expect("numbers");
-            std::fs::write(path, text).expect("a file");
-        }
+    let mut figures = serde_json::Map::new();
+    if is_chosen("assignment") {
+        figures.insert("assignment".to_string(), assignments(&device, rounds));
     }
-    if is_chosen("encoders") {
+    if is_chosen("matching") {
+        figures.insert("matching".to_string(), perceptrons(&device, rounds));
+    }
+    if is_chosen("encoder") {
         encoders(&device);
     }
+    if let Some(path) = option("--json") {
+        let text = serde_json::to_string(&figures).expect("numbers");
+        std::fs::write(path, text).expect("a file");
+    }
+}
+
+/// One hidden layer: a single group.
+#[derive(Module, Debug)]
+struct Shallow {
+    first: Linear,
+    second: Linear,
+}
+
+/// A matrix between the units of one group, with the time from when it is asked for to the element that is tried.
+struct Timed {
+    symmetries: Symmetries,
+    matrix: Vec<f64>,
+    begin: Cell<Option<Instant>>,
+    ms: Cell<f64>,
+}
+
+impl Similarity for Timed {
+    fn symmetries(&self) -> &Symmetries {
+        &self.symmetries
+    }
+
+    fn matrix(&self, group: usize, element: &Element) -> Result<Vec<f64>, AlignError> {
+        let matrix = reordered(&self.matrix, group, element)?;
+        self.begin.set(Some(Instant::now()));
+        Ok(matrix)
+    }
+
+    fn objective(&self, element: &Element) -> Result<f64, AlignError> {
+        if let Some(begin) = self.begin.take() {
+            self.ms.set(begin.elapsed().as_secs_f64() * 1e3);
+        }
+        let table = element.permutation(0).unwrap_or_default();
+        let rows = table.iter().enumerate();
+        Ok(rows
+            .map(|(row, column)| self.matrix[row * table.len() + column])
+            .sum())
+    }
+}
+
+/// Prints the times of assignments, and returns them with the optima.
+fn assignments(device: &Device, rounds: usize) -> Value {
+    let mut figures = Vec::new();
+    for n in [512, 1024, 2048] {
+        let linear = |from, to| LinearConfig::new(from, to).with_bias(false).init(device);
+        let model = Shallow {
+            first: linear(1, n),
+            second: linear(n, 1),
+        };
+        let outputs = |model: &Shallow, x: &Tensor<2>| {
+            let hidden = model.first.forward(x.clone()).tanh();
+            model.second.forward(hidden)
+        };
+        let x = Tensor::<2>::ones([1, 1], device);
+        let symmetries = SymmetriesConfig::new().run(&outputs, &model, x);
+        let symmetries = symmetries.expect("symmetries");
+        for kind in ["normal", "planted", "low-rank", "rectified"] {
+            let timed = Timed {
+                symmetries: symmetries.clone(),
+                matrix: matrix(kind, n),
+                begin: Cell::new(None),
+                ms: Cell::new(0.0),
+            };
+            let mut times = Vec::new();
+            let mut optimum = 0.0;
+            for _ in 0..rounds {
+                let found = CoordinateDescentConfig::new().with_max_sweeps(1);
+                optimum = found.run(&timed, &model).expect("an element").objective;
+                times.push(timed.ms.get());
+            }
+            times.sort_by(f64::total_cmp);
+            let ms = times[times.len() / 2];
+            println!("assignment {n:>5} {kind:10}{ms:>10.1} ms");
+            figures.push(json!({ "n": n, "kind": kind, "ms": ms, "optimum": optimum }));
+        }
+    }
+    println!();
+    Value::Array(figures)
+}
+
+/// A matrix of similarities, row by row. The peer makes the same one, bit by bit.
+fn matrix(kind: &str, n: usize) -> Vec<f64> {
+    // Products of features, added one after the other.
+    let products = |a: &[f64], b: &[f64], features: usize| -> Vec<f64> {
+        let rows = a.chunks_exact(features);
+        rows.flat_map(|a| {
+            let columns = b.chunks_exact(features);
+            columns.map(move |b| a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + a * b))
+        })
+        .collect()
+    };
+    let rectified = |values: Vec<f64>| -> Vec<f64> {
+        let values = values.into_iter();
+        values.map(|value| value.max(0.0)).collect()
+    };
+    match kind {
+        "normal" => normal(1, n * n),
+        "planted" => {
+            let mut matrix = normal(2, n * n);
+            matrix.iter_mut().for_each(|entry| *entry *= 0.2);
+            for row in 0..n {
+                matrix[row * n + (5 * row + 3) % n] += 1.0;
+            }
+            matrix
+        }
+        "low-rank" => products(&normal(3, n * 16), &normal(4, n * 16), 16),
+        _ => {
+            let [a, b] = [5, 6].map(|seed| rectified(normal(seed, n * 32)));
+            products(&a, &b, 32)
+        }
+    }
+}
+
+/// Sums of twelve uniform numbers, which are nearly normal and the same in every language.
+fn normal(seed: u64, count: usize) -> Vec<f64> {
+    let mut sums = vec![-6.0; count];
+    for part in 0..12 {
+        for (place, sum) in (1..).zip(&mut sums) {
+            *sum += uniform(12 * seed + part, place);
+        }
+    }
+    sums
+}
+
+/// A number of SplitMix64, from 0 to 1.
+fn uniform(seed: u64, place: u64) -> f64 {
+    let z = seed.wrapping_add(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// 64-512-512-512-10 with rectifiers.

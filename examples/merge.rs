@@ -1,12 +1,13 @@
 //! Two checkpoints become one model: aligned, averaged, repaired, and written to a file.
 //!
 //! ```text
+//! cargo run --release -p burnscape --example merge
 //! cargo run --release -p burnscape --example merge -- a.bpk b.bpk --out merged.bpk
 //! ```
 //!
-//! The checkpoints are those of the survey's small CNN for handwritten digits. Where a file does not exist, the network
-//! is trained first, and written there. Two networks from different seeds are as good as each other, and their plain
-//! average is useless.
+//! The checkpoints are those of the survey's small CNN for handwritten digits. Without arguments, two networks are trained
+//! first, if that was not done before; with `--train`, they are trained and written to the files that you name. Two
+//! networks from different seeds are as good as each other, and their plain average is useless.
 
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -39,14 +40,18 @@ mod survey {
     pub(crate) mod train;
 }
 
+/// Files of networks that are trained if they do not exist.
+const DEFAULTS: [&str; 2] = ["target/merge/a.bpk", "target/merge/b.bpk"];
+const EPOCHS: usize = 20;
+
 /// Merge two networks for handwritten digits.
 #[derive(Parser)]
 struct Arguments {
     /// The first checkpoint.
-    #[arg(default_value = "target/merge/a.bpk")]
+    #[arg(default_value = DEFAULTS[0])]
     a: PathBuf,
     /// The second checkpoint, which is aligned to the first.
-    #[arg(default_value = "target/merge/b.bpk")]
+    #[arg(default_value = DEFAULTS[1])]
     b: PathBuf,
     /// Where the merged network is written.
     #[arg(long, default_value = "target/merge/merged.bpk")]
@@ -57,9 +62,12 @@ struct Arguments {
     /// Starts of the alignment.
     #[arg(long, default_value_t = 3)]
     starts: usize,
-    /// Passes over the data to train a network whose file does not exist.
-    #[arg(long, default_value_t = 20)]
-    epochs: usize,
+    /// Train both networks and write them to their files, replacing what is there.
+    #[arg(long)]
+    train: bool,
+    /// Passes over the data in training; 20 by default.
+    #[arg(long)]
+    epochs: Option<usize>,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy)]
@@ -81,12 +89,18 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let [trains_a, trains_b] = to_train(arguments)?;
     let device = Device::default();
     let split = Split::load(&device)?;
     let batches = batches(&split.train, split.num_train)?;
     let progress = ProgressBar::new_spinner();
-    let a = checkpoint(&arguments.a, 0, arguments.epochs, &split, &progress)?;
-    let b = checkpoint(&arguments.b, 1, arguments.epochs, &split, &progress)?;
+    let epochs = arguments.epochs.unwrap_or(EPOCHS);
+    let network = |path: &Path, seed: u64, is_trained: bool| match is_trained {
+        true => trained(path, seed, epochs, &split, &progress),
+        false => loaded(path, &split, &progress),
+    };
+    let a = network(&arguments.a, 0, trains_a)?;
+    let b = network(&arguments.b, 1, trains_b)?;
     let aligned = aligned(arguments, &a, &b, &batches, &progress)?;
     progress.set_message("averaging and repairing");
     progress.tick();
@@ -135,8 +149,45 @@ fn merged(a: &Cnn, b: &Cnn, batches: &[Digits]) -> Result<(Cnn, Repaired<Cnn>), 
     Ok((merged, repaired))
 }
 
-/// The network in a file; trained from this seed and written there if there is no such file.
-fn checkpoint(
+/// Whether each network is trained first.
+fn to_train(arguments: &Arguments) -> Result<[bool; 2], Box<dyn Error>> {
+    let mut found = [arguments.train; 2];
+    let paths = [&arguments.a, &arguments.b];
+    for ((trains, path), default) in found.iter_mut().zip(paths).zip(DEFAULTS) {
+        if *trains || path.exists() {
+            continue;
+        }
+        if path.as_path() != Path::new(default) {
+            let path = path.display();
+            return Err(format!(
+                "there is no file {path}; name a checkpoint of the survey's CNN, or pass --train to train both networks \
+                 and write them to their files"
+            )
+            .into());
+        }
+        *trains = true;
+    }
+    if arguments.epochs.is_some() && found == [false; 2] {
+        return Err(
+            "--epochs is for training, and both files exist; leave it out to merge these, or pass --train to train both \
+             networks again"
+                .into(),
+        );
+    }
+    Ok(found)
+}
+
+/// The network in a file.
+fn loaded(path: &Path, split: &Split, progress: &ProgressBar) -> Result<Cnn, Box<dyn Error>> {
+    let device = split.train.images.device();
+    let model = Cnn::new(&device).try_load_file(path);
+    let model = model.map_err(|error| format!("{}: {error}", path.display()))?;
+    progress.suspend(|| println!("A network was read from {}.", path.display()));
+    Ok(model)
+}
+
+/// A network that is trained from this seed and written to a file.
+fn trained(
     path: &Path,
     seed: u64,
     epochs: usize,
@@ -144,10 +195,6 @@ fn checkpoint(
     progress: &ProgressBar,
 ) -> Result<Cnn, Box<dyn Error>> {
     let device = split.train.images.device();
-    if path.exists() {
-        let loaded = Cnn::new(&device).try_load_file(path);
-        return loaded.map_err(|error| format!("{}: {error}", path.display()).into());
-    }
     let device = device.autodiff();
     device.seed(seed);
     let model = Cnn::new(&device);

@@ -1,7 +1,9 @@
 //! Alignment by activations: planted elements come back, sums are those of the formulas, and what has no activations is
 //! named.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -11,7 +13,7 @@ use burnscape::align::{
     ActivationMatchingConfig, ActivationMeasure, ActivationSimilarity, AlignError,
     CoordinateDescentConfig, MixedSimilarity, Similarity, WeightMatchingConfig, WeightSimilarity,
 };
-use burnscape::loss::{Batch, LossError};
+use burnscape::loss::{Batch, LossError, Work};
 use burnscape::symmetry::{Symmetries, SymmetriesConfig};
 use burnscape_testkit::programs::Draws;
 
@@ -299,6 +301,16 @@ fn groups_without_activations_are_named_or_left_to_weights() {
     let objective = weights.objective(&rest.element).expect("an objective");
     assert_eq!(last, Some(&objective));
 
+    // They are named by their indices to be left in place.
+    let names = groups.iter().map(|group| {
+        let name = group.split(" (").next();
+        name.expect("a name").to_string()
+    });
+    let found = run(ActivationMatchingConfig::new().with_except(names.collect()));
+    let found = found.expect("an alignment");
+    assert!(found.record.rest.is_none());
+    assert_eq!(found.record.groups.len(), symmetries.groups().len() - 2);
+
     // Groups that are not permuted need none.
     let only = vec!["encoder.layers.*.pwff".to_string()];
     let found = run(ActivationMatchingConfig::new().with_only(only)).expect("an alignment");
@@ -405,34 +417,79 @@ fn a_mixture_permutes_groups_without_activations_by_weights() {
     let symmetries = net.symmetries();
     let planted = symmetries.random(9).apply(&net.model).expect("a model");
     let (a, b) = (&net.model, &planted);
-    let weights = WeightSimilarity::new(&symmetries, a, b).expect("a similarity");
-    let measure = ActivationMeasure::Correlation;
-    let activations =
-        ActivationSimilarity::new(&symmetries, &net.outputs, &words(5), a, b, measure);
-    let activations = activations.expect("a similarity");
-    assert_eq!(activations.without_activations().len(), 2);
-    let mixed = MixedSimilarity::new(weights, activations, 0.5).expect("a mixture");
-    let found = CoordinateDescentConfig::new().with_starts(20);
-    let found = found.run(&mixed, b).expect("an alignment");
-    assert!(same(&parameters(&found.model), &parameters(a)));
+    let mixed = |share: f64| {
+        let weights = WeightSimilarity::new(&symmetries, a, b).expect("a similarity");
+        let measure = ActivationMeasure::Correlation;
+        let activations =
+            ActivationSimilarity::new(&symmetries, &net.outputs, &words(5), a, b, measure);
+        MixedSimilarity::new(weights, activations.expect("a similarity"), share).expect("a mixture")
+    };
+    // With a share of 0 as well.
+    for share in [0.5, 0.0] {
+        let mixed = mixed(share);
+        let found = CoordinateDescentConfig::new().with_starts(20);
+        let found = found.run(&mixed, b).expect("an alignment");
+        assert!(same(&parameters(&found.model), &parameters(a)), "{share}");
+        // The derivative is what a step of one group brings.
+        let [at, step, identity] = [
+            symmetries.random(5),
+            symmetries.random(6),
+            symmetries.identity(),
+        ];
+        let groups = symmetries.groups().iter().enumerate();
+        for (group, _) in groups.filter(|(_, group)| group.parents().is_empty()) {
+            let tables = (0..symmetries.groups().len()).map(|other| {
+                let source = if other == group { &step } else { &identity };
+                source.permutation(other).expect("a group").to_vec()
+            });
+            let tables: Vec<Vec<usize>> = tables.collect();
+            let matrix = mixed.matrix(group, &at).expect("a matrix");
+            let width = tables[group].len();
+            let rows = tables[group].iter().enumerate();
+            let expected = rows.map(|(i, j)| matrix[i * width + j] - matrix[i * width + i]);
+            let expected: f64 = expected.sum();
+            let moved = symmetries.element(tables).expect("an element");
+            let moved = moved.compose(&at).expect("an element");
+            let ends = [&at, &moved].map(|one| mixed.objective(one).expect("an objective"));
+            assert!((ends[1] - ends[0] - expected).abs() < 1e-9, "{group}");
+        }
+    }
 }
 
 #[test]
-fn an_observer_stops_a_search_by_activations() {
+fn an_observer_sees_the_batches_and_stops_a_search_by_activations() {
     let net = zoo::mlp(&device(), SEED);
     let symmetries = net.symmetries();
     let b = scattered(&net.model, SEED + 1);
-    let data = normal([30, 10], [0, 5]);
-    let search = ActivationMatchingConfig::new()
-        .with_starts(5)
-        .init(&symmetries, &net.outputs, &data, &net.model, &b)
-        .expect("a search");
-    let found = search.with_observer(|progress| match progress.done {
-        1 => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
+    let read = Cell::new(0);
+    let batches = normal([30, 10], [0, 5]);
+    let data = || {
+        let batches = batches.iter().cloned();
+        batches.inspect(|_| read.set(read.get() + 1))
+    };
+    let config = ActivationMatchingConfig::new().with_starts(5);
+    let search = || config.init(&symmetries, &net.outputs, &data, &net.model, &b);
+    let seen = Mutex::new(Vec::new());
+    let watched = search().expect("a search").with_observer(|progress| {
+        seen.lock().unwrap().push((progress.work, progress.done));
+        match progress.work {
+            Work::Step => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
     });
-    let found = found.run().expect("an alignment");
+    assert_eq!(read.get(), 0);
+    let found = watched.run().expect("an alignment");
     assert!(!found.record.completed && found.record.starts.len() == 1);
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [(Work::Product, 1), (Work::Product, 2), (Work::Step, 1)]
+    );
+
+    read.set(0);
+    let stopped = search().expect("a search");
+    let stopped = stopped.with_observer(|_| ControlFlow::Break(())).run();
+    let expected = AlignError::Loss(LossError::Stopped { batches: 1 });
+    assert_eq!((stopped.err(), read.get()), (Some(expected), 1));
 }
 
 #[test]
@@ -455,7 +512,9 @@ fn what_cannot_be_compared_is_refused_by_name() {
         AlignError::Loss(LossError::EmptyBatch { batch: 1 })
     );
     let single = refusal(&[numbers([1, 5], SEED, &device())], &net.model);
-    assert!(single.to_string().contains("a single sample"), "{single}");
+    let text = single.to_string();
+    let names = ["a single sample", "first.weight axis 1"];
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
 
     let infinite = own(&device()) * f64::INFINITY;
     let error = refusal(&[own(&device()), infinite], &net.model);
@@ -468,6 +527,7 @@ fn what_cannot_be_compared_is_refused_by_name() {
         }
     );
     assert!(is_named, "{error}");
+    assert!(error.to_string().contains("weight axis"), "{error}");
 
     let other = Mlp::new([5, 8, 6, 4], &device());
     let error = refusal(&[own(&device())], &other).to_string();

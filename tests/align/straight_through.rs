@@ -10,12 +10,12 @@ use burnscape::align::{
     AlignError, CoordinateDescentConfig, StraightThroughConfig, WeightMatchingConfig,
 };
 use burnscape::krylov::Outcome;
-use burnscape::loss::Risk;
+use burnscape::loss::{Mode, Risk};
 use burnscape::symmetry::{Symmetries, SymmetriesConfig};
 
 use super::weights::with;
 use crate::element::device;
-use crate::symmetry::zoo::{parameters, same};
+use crate::symmetry::zoo::{self, Cnn, numbers, parameters, same, scattered};
 
 const UNITS: usize = 3;
 
@@ -183,4 +183,32 @@ fn what_diverges_or_does_not_fit_is_refused() {
         .expect("a search");
     let error = search.run(&grouped, 1).expect_err("an error");
     assert_eq!(error, AlignError::ParameterGroup);
+}
+
+#[test]
+fn batch_normalization_needs_the_statistics_of_each_batch() {
+    const SEED: u64 = 79;
+    let net = zoo::cnn(&device(), SEED);
+    let symmetries = net.symmetries();
+    let b = scattered(&net.model, SEED + 1);
+    let loss = |net: &Cnn, images: Tensor<4>| net.outputs(&images).square().mean();
+    let data = [numbers([6, 3, 8, 8], SEED + 2, &device())];
+    let search = || {
+        StraightThroughConfig::new(1e-3)
+            .init(&symmetries, &net.model, &b, AdamConfig::new().init())
+            .expect("a search")
+    };
+    let risk = Risk::new(&loss, &data);
+    let error = search().run(&risk, 1).expect_err("an error");
+    let path = "norm1.running_mean".to_string();
+    assert_eq!(error, AlignError::RunningStatistics { path });
+    assert!(error.to_string().contains("with_mode(Mode::Train)"));
+
+    let risk = risk.with_mode(Mode::Train);
+    let before = parameters(&b);
+    let found = search().run(&risk, 2).expect("an alignment");
+    assert!(found.record.completed && found.objective.is_finite());
+    assert!(found.record.starts[0].objectives.is_sorted());
+    assert_eq!(found.record.groups, [0, 1, 2]);
+    assert!(same(&parameters(&b), &before));
 }

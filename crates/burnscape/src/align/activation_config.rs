@@ -1,7 +1,8 @@
 use burn::config::Config;
 use burn::module::Module;
 
-use super::filter::active;
+use super::filter::describe;
+use super::matching::{Make, Parts, Rest};
 use super::{
     ActivationMeasure, ActivationSimilarity, AlignError, Alignment, CoordinateDescentConfig,
     Matching, WeightSimilarity,
@@ -16,16 +17,16 @@ use crate::symmetry::Symmetries;
 /// [`ActivationSimilarity`], where formulas, cost and references are. Groups do not depend on each other then,
 /// except those that are beside each other, so that one start finds the optimum of most models.
 ///
-/// Groups that have no activations, as the channels of queries and keys, are an error, unless they are left out (`except`), or
-/// `weights_for_the_rest` is set: they are then permuted by their weights, as by
+/// Groups that have no activations, as the channels of queries and keys, are an error, unless they are left out (`except`, with
+/// their indices), or `weights_for_the_rest` is set: they are then permuted by their weights, as by
 /// [`WeightMatchingConfig`](super::WeightMatchingConfig), once all others are in place. The objective is that of the
 /// activations, and [`AlignmentRecord::rest`](super::AlignmentRecord::rest) has the objectives of the weights, which an
 /// observer sees as well.
 ///
 /// # Cost
 ///
-/// That of [`ActivationSimilarity`]. A few hundred examples are enough for networks of some hundred units: there should be
-/// more samples than units in a layer.
+/// That of [`ActivationSimilarity`]. There should be more samples than the widest layer has units; every place of an image or
+/// of a sequence is a sample.
 ///
 /// # Reproducibility
 ///
@@ -88,8 +89,8 @@ pub struct ActivationMatchingConfig {
     /// Sweeps of a start, at most.
     #[config(default = 100)]
     pub max_sweeps: usize,
-    /// If not empty, only groups are permuted that have a member below one of these paths. A path is the beginning of a
-    /// parameter's path, as in `encoder.layers.0`; `*` stands for any one name.
+    /// If not empty, only groups are permuted whose members are all below these paths: see
+    /// [`CoordinateDescentConfig::only`].
     #[config(default = "Vec::new()")]
     pub only: Vec<String>,
     /// No group is permuted that has a member below one of these paths.
@@ -98,19 +99,18 @@ pub struct ActivationMatchingConfig {
 }
 
 impl ActivationMatchingConfig {
-    /// The search for an element that moves `b` onto `a`, which can be given starts and an observer. All of the data is
-    /// read here.
+    /// The search for an element that moves `b` onto `a`, which can be given starts and an observer. The data is read when
+    /// it runs, and each batch is reported.
     ///
     /// # Errors
     ///
-    /// [`AlignError::NoActivations`], with the groups, after the first batch. Those of [`ActivationSimilarity::new`],
-    /// [`CoordinateDescentConfig::init`] and, with `weights_for_the_rest`, [`WeightSimilarity::new`].
+    /// Those of [`CoordinateDescentConfig::init`].
     pub fn init<'m, M, B, T, F, D>(
         &self,
         symmetries: &Symmetries,
-        outputs: &F,
-        data: &D,
-        a: &M,
+        outputs: &'m F,
+        data: &'m D,
+        a: &'m M,
         b: &'m M,
     ) -> Result<Matching<'m, M>, AlignError>
     where
@@ -120,28 +120,49 @@ impl ActivationMatchingConfig {
         F: Fn(&M, &B) -> T,
         D: DataSet<B> + ?Sized,
     {
-        let is_active = active(symmetries, &self.only, &self.except)?;
-        let check = |has_activations: &[bool]| {
-            let rest = rest(&is_active, has_activations);
-            if rest.is_empty() || self.weights_for_the_rest {
-                Ok(())
-            } else {
-                Err(no_activations(symmetries, &rest))
+        let (known, measure) = (symmetries.clone(), self.measure);
+        let weights_for_the_rest = self.weights_for_the_rest;
+        let make: Make<'m> = Box::new(move |is_active, observe| {
+            let check = |has_activations: &[bool]| {
+                let rest = rest(is_active, has_activations);
+                if rest.is_empty() || weights_for_the_rest {
+                    Ok(())
+                } else {
+                    let groups = rest.into_iter();
+                    Err(AlignError::NoActivations {
+                        groups: groups.map(|index| describe(&known, index)).collect(),
+                    })
+                }
+            };
+            let similarity = ActivationSimilarity::observed(
+                &known,
+                outputs,
+                data,
+                [a, b],
+                measure,
+                &check,
+                observe,
+            )?;
+            let mut has_activations = vec![true; is_active.len()];
+            for &group in similarity.without_activations() {
+                has_activations[group] = false;
             }
-        };
-        let similarity =
-            ActivationSimilarity::checked(symmetries, outputs, data, [a, b], self.measure, check)?;
-        let mut has_activations = vec![true; is_active.len()];
-        for &group in similarity.without_activations() {
-            has_activations[group] = false;
-        }
-        let rest = rest(&is_active, &has_activations);
-        let matching = Matching::new(&self.descent(), Box::new(similarity), b)?;
-        if rest.is_empty() {
-            return Ok(matching);
-        }
-        let weights = WeightSimilarity::new(symmetries, a, b)?;
-        Ok(matching.with_rest(&rest, Box::new(weights)))
+            let groups = rest(is_active, &has_activations);
+            let rest = if groups.is_empty() {
+                None
+            } else {
+                let weights = WeightSimilarity::new(&known, a, b)?;
+                Some(Rest {
+                    groups,
+                    similarity: Box::new(weights),
+                })
+            };
+            Ok(Parts {
+                similarity: Box::new(similarity),
+                rest,
+            })
+        });
+        Matching::made(&self.descent(), symmetries, make, b)
     }
 
     /// The best element that is found, and `b` moved by it. Neither model is changed. `outputs` and `data` are those of
@@ -185,17 +206,4 @@ fn rest(is_active: &[bool], has_activations: &[bool]) -> Vec<usize> {
     groups
         .filter(|&group| is_active[group] && !has_activations[group])
         .collect()
-}
-
-fn no_activations(symmetries: &Symmetries, groups: &[usize]) -> AlignError {
-    let described = groups.iter().map(|&index| {
-        let members = symmetries.groups()[index].members();
-        match members.first() {
-            Some(member) => format!("group {index} ({member})"),
-            None => format!("group {index}"),
-        }
-    });
-    AlignError::NoActivations {
-        groups: described.collect(),
-    }
 }

@@ -4,9 +4,11 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use super::collected::Collected;
+use super::filter::first_member;
+use super::matching::Observe;
 use super::moments::Compared;
 use super::{AlignError, Similarity};
-use crate::loss::{Batch, DataSet, LossError};
+use crate::loss::{Batch, DataSet, LossError, Progress, Work};
 use crate::symmetry::{Element, Symmetries, SymmetryError};
 
 /// How the activations of two units are compared.
@@ -124,17 +126,28 @@ impl ActivationSimilarity {
         F: Fn(&M, &B) -> T,
         D: DataSet<B> + ?Sized,
     {
-        Self::checked(symmetries, outputs, data, [a, b], measure, |_| Ok(()))
+        let observe: Observe<'_> = &mut |_| ControlFlow::Continue(());
+        Self::observed(
+            symmetries,
+            outputs,
+            data,
+            [a, b],
+            measure,
+            &|_| Ok(()),
+            observe,
+        )
     }
 
-    /// The same with a check after the first batch, which gets whether each group has activations.
-    pub(super) fn checked<M, B, T, F, D>(
+    /// The same with a check after the first batch, which gets whether each group has activations, and an observer that
+    /// sees every batch. A break is an error.
+    pub(super) fn observed<M, B, T, F, D>(
         symmetries: &Symmetries,
         outputs: &F,
         data: &D,
         models: [&M; 2],
         measure: ActivationMeasure,
-        check: impl Fn(&[bool]) -> Result<(), AlignError>,
+        check: &dyn Fn(&[bool]) -> Result<(), AlignError>,
+        observe: Observe<'_>,
     ) -> Result<Self, AlignError>
     where
         M: Module,
@@ -144,24 +157,30 @@ impl ActivationSimilarity {
         D: DataSet<B> + ?Sized,
     {
         let mut collected = Collected::new(symmetries)?;
-        let mut index = 0;
+        let total = data.num_batches();
+        let mut done = 0;
         let mut outcome = Ok(());
         data.visit(&mut |batch| {
             let added = batch
                 .map_err(AlignError::from)
-                .and_then(|batch| collected.add(index, outputs, models, batch));
-            outcome = added.and_then(|()| match index {
+                .and_then(|batch| collected.add(done, outputs, models, batch));
+            outcome = added.and_then(|()| match done {
                 0 => check(&collected.has_activations()),
                 _ => Ok(()),
             });
-            index += 1;
-            match outcome {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
+            if outcome.is_err() {
+                return ControlFlow::Break(());
             }
+            done += 1;
+            let progress = Progress::new(Work::Product, done).of(total);
+            if observe(&progress).is_break() {
+                outcome = Err(LossError::Stopped { batches: done }.into());
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
         });
         outcome?;
-        if index == 0 {
+        if done == 0 {
             return Err(LossError::EmptyData.into());
         }
         Self::of(symmetries, &collected, measure)
@@ -175,10 +194,14 @@ impl ActivationSimilarity {
         let mut terms = Vec::with_capacity(collected.pools.len());
         for pool in &collected.pools {
             if !pool.moments.has_pairs() {
+                let group = pool.groups.last().copied();
+                let member =
+                    group.map_or_else(String::new, |group| first_member(symmetries, group));
                 return Err(AlignError::Similarity {
-                    group: pool.groups.last().copied(),
-                    message: "its activations have a single sample, which has no covariance; pass more examples"
-                        .to_string(),
+                    group,
+                    message: format!(
+                        "its activations ({member}) have a single sample, which has no covariance; pass more examples"
+                    ),
                 });
             }
             let compared = pool.moments.compared(measure, collected.epsilon);

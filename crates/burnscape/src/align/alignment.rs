@@ -21,6 +21,10 @@ pub struct Alignment<M> {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AlignmentRecord {
+    /// The groups that `only` and `except` let the search permute: indices of
+    /// [`Symmetries::groups`](crate::symmetry::Symmetries::groups). All others stay as they are in each start.
+    #[serde(default)]
+    pub groups: Vec<usize>,
     /// The runs, one for each start: those given, the identity, and random ones. Fewer than were requested if the
     /// observer stopped the search, or if one attained the upper bound of the similarity.
     pub starts: Vec<StartRecord>,

@@ -2,16 +2,17 @@
 
 use burn::backend::DispatchTensor;
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::Device;
 use burnscape_linearize::{Activation, Port, PreparedForward};
 
 use super::AlignError;
 use super::channels::{Channels, channels, names};
+use super::filter::first_member;
 use super::moments::Moments;
 use super::weights::{Name, check_model};
-use crate::loss::{Batch, BatchMapper, LossError, MOST_PROGRAMS, Signature, Tensors};
+use crate::loss::{Batch, LossError, MOST_PROGRAMS, Signature, Tensors};
 use crate::space::{epsilon, float_tensors, to_host};
-use crate::symmetry::{Symmetries, SymmetryError, Traced, flat, host_device};
+use crate::symmetry::{Symmetries, SymmetryError, Traced, flat, host_device, moved};
 
 /// The arguments that the two models are.
 const NAMES: [Name; 2] = ["a", "b"];
@@ -119,6 +120,7 @@ impl<'s> Collected<'s> {
             }
         };
         let Self {
+            symmetries,
             host,
             pools,
             known,
@@ -139,9 +141,11 @@ impl<'s> Collected<'s> {
                 let samples = [0, 1].map(|side| own.samples(&values[side]));
                 for (side, samples) in samples.iter().enumerate() {
                     if let Some(value) = samples.iter().find(|value| !value.is_finite()) {
+                        let group = own.groups.last().copied().unwrap_or(0);
                         return Err(AlignError::NonFiniteActivation {
                             model: NAMES[side],
-                            group: own.groups.last().copied().unwrap_or(0),
+                            group,
+                            member: first_member(symmetries, group),
                             batch: index,
                             value: *value,
                         });
@@ -312,23 +316,4 @@ fn device_of<M: Module>(model: &M) -> Result<Device, AlignError> {
     let tensors = float_tensors(model)?;
     let first = tensors.first();
     Ok(first.map_or_else(Device::default, |tensor| tensor.values.device()))
-}
-
-/// The batch on a device, without autodiff.
-fn moved<B: Batch>(batch: B, device: &Device) -> B {
-    struct Moved<'d>(&'d Device);
-    impl BatchMapper for Moved<'_> {
-        fn map_float<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
-            tensor.inner().to_device(self.0)
-        }
-
-        fn map_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
-            tensor.inner().to_device(self.0)
-        }
-
-        fn map_bool<const D: usize>(&mut self, tensor: Tensor<D, Bool>) -> Tensor<D, Bool> {
-            tensor.inner().to_device(self.0)
-        }
-    }
-    batch.map_tensors(&mut Moved(device))
 }

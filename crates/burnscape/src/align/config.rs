@@ -56,11 +56,14 @@ pub struct CoordinateDescentConfig {
     /// Sweeps of a start, at most.
     #[config(default = 100)]
     pub max_sweeps: usize,
-    /// If not empty, only groups are permuted that have a member below one of these paths. A path is the beginning of a
-    /// parameter's path, as in `encoder.layers.0`; `*` stands for any one name.
+    /// If not empty, only groups are permuted whose members are all below these paths, so that whatever stands elsewhere
+    /// stays. A path is the beginning of a parameter's path, as in `encoder.layers.0`; `*` stands for any one name.
+    /// `group 3` is the group of that index in [`Symmetries::groups`](crate::symmetry::Symmetries::groups). A tied tensor
+    /// is below these paths if each of its paths is.
     #[config(default = "Vec::new()")]
     pub only: Vec<String>,
-    /// No group is permuted that has a member below one of these paths.
+    /// No group is permuted that has a member below one of these paths, or that is named by its index. Of a tied tensor,
+    /// every path counts.
     #[config(default = "Vec::new()")]
     pub except: Vec<String>,
 }
@@ -70,7 +73,8 @@ impl CoordinateDescentConfig {
     ///
     /// # Errors
     ///
-    /// [`AlignError::OutOfRange`] for no sweeps, [`AlignError::NoSuchMember`] for a path that selects no group.
+    /// [`AlignError::OutOfRange`] for no sweeps, [`AlignError::NoSuchMember`] for a path without a member below it,
+    /// [`AlignError::NoWholeGroup`] if every group with a member below `only` has others elsewhere.
     pub fn init<'a, M: Module, S: Similarity + ?Sized>(
         &self,
         similarity: &'a S,

@@ -43,14 +43,16 @@ pub enum AlignError {
     },
     /// An activation is NaN or infinite.
     #[error(
-        "an activation of group {group} in model `{model}` is {value} in batch {batch}; look at that batch, or align a \
-         model from before its training diverged"
+        "an activation of group {group} ({member}) in model `{model}` is {value} in batch {batch}; look at that batch, or \
+         align a model from before its training diverged"
     )]
     NonFiniteActivation {
         /// The argument: `a` or `b`.
         model: &'static str,
         /// The index of the group.
         group: usize,
+        /// The first member of the group.
+        member: String,
         /// The index of the batch.
         batch: usize,
         /// The activation.
@@ -59,7 +61,8 @@ pub enum AlignError {
     /// Groups without activations were to be permuted by activations.
     #[error(
         "no parameter reads the units of {}, so that they have no activations to be compared by; permute them by weights \
-         (`with_weights_for_the_rest(true)`), or leave them in place (`with_except`)",
+         (`with_weights_for_the_rest(true)`), or leave them in place (name each by its index in `with_except`, as in \
+         `\"group 0\"`)",
         groups.join(", ")
     )]
     NoActivations {
@@ -91,14 +94,37 @@ pub enum AlignError {
     },
     /// A filter selects nothing.
     #[error(
-        "no group has a member below `{pattern}`; name parameters or parts of the model, as in `{example}`, and use `*` \
-         for any one name"
+        "no group has a member below `{pattern}`; {}",
+        named(.example)
     )]
     NoSuchMember {
         /// The filter.
         pattern: String,
-        /// The path of a member.
+        /// The path of a member; empty if the symmetries have no groups.
         example: String,
+    },
+    /// Every group with a member below the paths of `only` has others elsewhere.
+    #[error(
+        "no group lies below `{}` as a whole: {group} is in `{outside}`, too; name every part that its members are in, or \
+         the group by its index, as in `\"group 0\"`",
+        only.join("`, `")
+    )]
+    NoWholeGroup {
+        /// The paths.
+        only: Vec<String>,
+        /// The first group with a member below one of them, with its first member.
+        group: String,
+        /// The path of a tensor of the group that is below none of them.
+        outside: String,
+    },
+    /// Straight-through matching of models with running statistics, in evaluation mode.
+    #[error(
+        "`{path}` is a running statistic, and no mean of two fits a model between them in evaluation mode; let each batch \
+         normalize by its own (`risk.with_mode(Mode::Train)`), and re-estimate the statistics of what you merge"
+    )]
+    RunningStatistics {
+        /// The path of the first one.
+        path: String,
     },
     /// Data and losses.
     #[error(transparent)]
@@ -112,6 +138,17 @@ pub enum AlignError {
     /// Parameters or their device.
     #[error(transparent)]
     Space(#[from] SpaceError),
+}
+
+fn named(example: &str) -> String {
+    if example.is_empty() {
+        "the symmetries have no groups at all, and `Symmetries::fixed` tells why".to_string()
+    } else {
+        format!(
+            "name parameters or parts of the model, as in `{example}`, with `*` for any one name, or a group by its \
+             index, as in `\"group 0\"`"
+        )
+    }
 }
 
 fn place(group: &Option<usize>) -> String {

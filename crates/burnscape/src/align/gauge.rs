@@ -1,11 +1,15 @@
+use std::ops::ControlFlow;
+
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use burnscape_krylov::{Dense, Outcome};
 
 use super::AlignError;
+use super::matching::Observer;
 use super::similarity::trace;
 use super::weights::{Name, dot};
+use crate::loss::{Progress, Work};
 use crate::range::ensure;
 use crate::space::{FloatTensor, to_host, with_values};
 use crate::symmetry::{Gauges, SymmetryError};
@@ -28,8 +32,9 @@ const ROUNDING: f64 = 1e-14;
 /// another, and permutations of the channels of a head are orthogonal matrices.
 ///
 /// Rotations of residual streams are left out unless `streams` is set. They need gains of 1, in both models: gains are then moved
-/// into the weights that follow, in [`GaugeAlignment::reference`] as well. A stream whose means are taken turns by
-/// matrices that keep the vector of ones.
+/// into the weights that follow, in [`GaugeAlignment::reference`] as well. Merge the `model` with the `reference`, and never
+/// with `a` itself, whose gains are still where they were: `average(&[&found.reference, &found.model])`. A stream whose means
+/// are taken turns by matrices that keep the vector of ones.
 ///
 /// # Cost
 ///
@@ -72,7 +77,7 @@ const ROUNDING: f64 = 1e-14;
 /// let b = gauges.apply(&a, &[rotation.to_vec()])?;
 ///
 /// let found = GaugeAlignmentConfig::new().run(&gauges, &a, &b)?;
-/// let difference = found.model.first.weight.val() - a.first.weight.val();
+/// let difference = found.model.first.weight.val() - found.reference.first.weight.val();
 /// assert!(difference.abs().max().into_scalar::<f32>() < 1e-5);
 /// # Ok::<(), burnscape::align::AlignError>(())
 /// ```
@@ -92,30 +97,82 @@ pub struct GaugeAlignmentConfig {
 pub struct GaugeAlignment<M> {
     /// The second model in new bases: the same function.
     pub model: M,
-    /// The first model: a copy, with the gains of streams moved into the weights that follow if streams were rotated.
+    /// The first model: a copy, with the gains of streams moved into the weights that follow if streams were rotated. This
+    /// is what `model` is to be merged with.
     pub reference: M,
     /// The matrices for [`Gauges::apply`], one list for each gauge; the identity for gauges that were left out.
     pub matrices: Vec<Vec<f64>>,
-    /// `Σ ⟨a, b⟩` over all parameters, at the start and after each sweep.
+    /// `Σ ⟨a, b⟩` over all parameters, at the start and after each sweep that raised it.
     pub objectives: Vec<f64>,
-    /// Converged if a sweep brought nothing; otherwise at the limit of sweeps.
+    /// Sweeps over all gauges, including the last one, which brings nothing.
+    pub num_sweeps: usize,
+    /// Converged if a sweep brought nothing; at the limit of sweeps; stopped by the observer.
     pub outcome: Outcome,
 }
 
+/// An alignment of bases before it runs. Made by [`GaugeAlignmentConfig::init`].
+pub struct GaugeMatching<'a, M> {
+    config: GaugeAlignmentConfig,
+    gauges: &'a Gauges,
+    models: [&'a M; 2],
+    observer: Observer<'a>,
+}
+
 impl GaugeAlignmentConfig {
-    /// Turns `b` into the bases of `a`. Neither model is changed. `gauges` are those of a model of the same architecture.
+    /// The alignment of `b` to the bases of `a`, which can be given an observer. `gauges` are those of a model of the same
+    /// architecture.
     ///
     /// # Errors
     ///
-    /// [`AlignError::OutOfRange`] for no sweeps; [`AlignError::DifferentModel`] and [`AlignError::NonFinite`];
-    /// [`AlignError::Symmetry`] for a gain of zero in a stream; [`AlignError::Space`].
+    /// [`AlignError::OutOfRange`] for no sweeps.
+    pub fn init<'a, M: Module>(
+        &self,
+        gauges: &'a Gauges,
+        a: &'a M,
+        b: &'a M,
+    ) -> Result<GaugeMatching<'a, M>, AlignError> {
+        ensure("max_sweeps", self.max_sweeps as f64, 1.0..)?;
+        Ok(GaugeMatching {
+            config: self.clone(),
+            gauges,
+            models: [a, b],
+            observer: Box::new(|_| ControlFlow::Continue(())),
+        })
+    }
+
+    /// Turns `b` into the bases of `a`. Neither model is changed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`init`](Self::init) and of [`GaugeMatching::run`].
     pub fn run<M: Module>(
         &self,
         gauges: &Gauges,
         a: &M,
         b: &M,
     ) -> Result<GaugeAlignment<M>, AlignError> {
-        ensure("max_sweeps", self.max_sweeps as f64, 1.0..)?;
+        self.init(gauges, a, b)?.run()
+    }
+}
+
+impl<'a, M: Module> GaugeMatching<'a, M> {
+    /// Sets an observer, which is called for every gauge of every sweep with the number of these steps and the objective,
+    /// as [`Work::Step`]. A break ends the search with the bases so far.
+    #[must_use]
+    pub fn with_observer(mut self, observe: impl FnMut(&Progress) -> ControlFlow<()> + 'a) -> Self {
+        self.observer = Box::new(observe);
+        self
+    }
+
+    /// Runs the search.
+    ///
+    /// # Errors
+    ///
+    /// [`AlignError::DifferentModel`] and [`AlignError::NonFinite`]; [`AlignError::Similarity`] for weights without a
+    /// singular value decomposition; [`AlignError::Symmetry`] for a gain of zero in a stream; [`AlignError::Space`].
+    pub fn run(mut self) -> Result<GaugeAlignment<M>, AlignError> {
+        let gauges = self.gauges;
+        let [a, b] = self.models;
         let mut own = Values::of(gauges, "a", a)?;
         let mut other = Values::of(gauges, "b", b)?;
         let all = gauges.gauges().iter();
@@ -124,7 +181,7 @@ impl GaugeAlignmentConfig {
             .collect();
         let is_stream = |gauge: &usize| gauges.gauges()[*gauge].is_orthogonal;
         let turned: Vec<usize> = (0..matrices.len())
-            .filter(|gauge| self.streams || !is_stream(gauge))
+            .filter(|gauge| self.config.streams || !is_stream(gauge))
             .collect();
         for &stream in turned.iter().filter(|gauge| is_stream(gauge)) {
             // Makes its gains 1.
@@ -133,23 +190,41 @@ impl GaugeAlignmentConfig {
             }
         }
         let scale = own.norm() * other.norm();
-        let mut objectives = vec![own.dot(&other)];
+        let start = own.dot(&other);
+        let mut objectives = vec![start];
+        let mut best = start;
+        let (mut num_steps, mut num_sweeps) = (0, 0);
         let mut outcome = Outcome::LimitReached;
-        for _ in 0..self.max_sweeps {
+        while outcome == Outcome::LimitReached && num_sweeps < self.config.max_sweeps {
+            let mut objective = best;
             let mut is_better = false;
             for &gauge in &turned {
                 let products = gauges.products(gauge, &own.values, &other.values);
-                let Some(step) = step(gauges, gauge, &products, scale)? else {
-                    continue;
-                };
-                gauges.turn(gauge, &step, &mut other.values)?;
-                matrices[gauge] = multiplied(gauges.gauges()[gauge].size, &matrices[gauge], &step)?;
-                is_better = true;
+                if let Some((step, gain)) = step(gauges, gauge, &products, scale)? {
+                    gauges.turn(gauge, &step, &mut other.values)?;
+                    let size = gauges.gauges()[gauge].size;
+                    matrices[gauge] = multiplied(size, &matrices[gauge], &step)?;
+                    objective += gain;
+                    is_better = true;
+                }
+                num_steps += 1;
+                let progress = Progress::new(Work::Step, num_steps).value(objective);
+                if (self.observer)(&progress).is_break() {
+                    outcome = Outcome::Stopped;
+                    break;
+                }
             }
-            objectives.push(own.dot(&other));
-            if !is_better {
-                outcome = Outcome::Converged;
-                break;
+            // Without the rounding of sums of gains.
+            objective = own.dot(&other);
+            if objective > best {
+                objectives.push(objective);
+                best = objective;
+            }
+            if outcome != Outcome::Stopped {
+                num_sweeps += 1;
+                if !is_better {
+                    outcome = Outcome::Converged;
+                }
             }
         }
         Ok(GaugeAlignment {
@@ -157,28 +232,33 @@ impl GaugeAlignmentConfig {
             reference: own.written(a),
             matrices,
             objectives,
+            num_sweeps,
             outcome,
         })
     }
 }
 
-/// The best matrices of a gauge, one for each of its rows; `None` if they bring nothing.
+/// The best matrices of a gauge, one for each of its rows, and by how much they raise the objective; `None` if they bring
+/// nothing.
 fn step(
     gauges: &Gauges,
     gauge: usize,
     products: &[f64],
     scale: f64,
-) -> Result<Option<Vec<f64>>, AlignError> {
+) -> Result<Option<(Vec<f64>, f64)>, AlignError> {
     let known = &gauges.gauges()[gauge];
     let size = known.size;
     let mut matrices = Vec::with_capacity(products.len());
-    let mut is_better = false;
+    let mut gain = 0.0;
     for product in products.chunks(size * size) {
         let now = trace(product, size);
-        let identity = Dense::identity(size).as_slice().to_vec();
-        let best = match nearest(product, size, known.keeps_ones) {
-            Some(best) if dot(&best, product) - now > ROUNDING * scale => best,
-            Some(_) => identity,
+        let rise = |best: &[f64]| dot(best, product) - now;
+        match nearest(product, size, known.keeps_ones) {
+            Some(best) if rise(&best) > ROUNDING * scale => {
+                gain += rise(&best);
+                matrices.extend(best);
+            }
+            Some(_) => matrices.extend_from_slice(Dense::identity(size).as_slice()),
             None => {
                 return Err(AlignError::Similarity {
                     group: None,
@@ -188,11 +268,9 @@ fn step(
                     ),
                 });
             }
-        };
-        is_better |= best != Dense::identity(size).as_slice();
-        matrices.extend(best);
+        }
     }
-    Ok(is_better.then_some(matrices))
+    Ok((gain > 0.0).then_some((matrices, gain)))
 }
 
 /// The orthogonal matrix with the largest scalar product with a matrix; of those that keep the vector of ones, if it

@@ -86,8 +86,8 @@ pub struct WeightMatchingConfig {
     /// Sweeps of a start, at most.
     #[config(default = 100)]
     pub max_sweeps: usize,
-    /// If not empty, only groups are permuted that have a member below one of these paths. A path is the beginning of a
-    /// parameter's path, as in `encoder.layers.0`; `*` stands for any one name.
+    /// If not empty, only groups are permuted whose members are all below these paths: see
+    /// [`CoordinateDescentConfig::only`].
     #[config(default = "Vec::new()")]
     pub only: Vec<String>,
     /// No group is permuted that has a member below one of these paths.
@@ -138,22 +138,34 @@ impl WeightMatchingConfig {
 
 /// A search for the element that moves a model onto another one, before it runs.
 pub struct Matching<'a, M> {
-    similarity: Box<dyn Similarity + 'a>,
+    symmetries: Symmetries,
     model: &'a M,
     config: CoordinateDescentConfig,
     is_active: Vec<bool>,
-    rest: Option<Rest<'a>>,
     given: Vec<Element>,
     observer: Observer<'a>,
+    make: Make<'a>,
 }
 
-/// Groups that are permuted afterwards, with the others in place.
-struct Rest<'a> {
-    similarity: Box<dyn Similarity + 'a>,
-    is_active: Vec<bool>,
+/// What a search maximizes.
+pub(super) struct Parts<'a> {
+    pub(super) similarity: Box<dyn Similarity + 'a>,
+    pub(super) rest: Option<Rest<'a>>,
 }
 
-type Observer<'a> = Box<dyn FnMut(&Progress) -> ControlFlow<()> + 'a>;
+/// Groups on which the similarity does not depend, and the one that permutes them once the others are in place.
+pub(super) struct Rest<'a> {
+    pub(super) groups: Vec<usize>,
+    pub(super) similarity: Box<dyn Similarity + 'a>,
+}
+
+/// Makes what is maximized when the search runs, from whether each group is active; data is read then, and reported.
+pub(super) type Make<'a> =
+    Box<dyn FnOnce(&[bool], Observe<'_>) -> Result<Parts<'a>, AlignError> + 'a>;
+
+pub(super) type Observe<'o> = &'o mut dyn FnMut(&Progress) -> ControlFlow<()>;
+
+pub(super) type Observer<'a> = Box<dyn FnMut(&Progress) -> ControlFlow<()> + 'a>;
 
 impl<'a, M: Module> Matching<'a, M> {
     pub(super) fn new(
@@ -161,36 +173,33 @@ impl<'a, M: Module> Matching<'a, M> {
         similarity: Box<dyn Similarity + 'a>,
         model: &'a M,
     ) -> Result<Self, AlignError> {
-        ensure("max_sweeps", config.max_sweeps as f64, 1.0..)?;
-        let is_active = active(similarity.symmetries(), &config.only, &config.except)?;
-        Ok(Self {
-            similarity,
-            model,
-            config: config.clone(),
-            is_active,
-            rest: None,
-            given: Vec::new(),
-            observer: Box::new(|_| ControlFlow::Continue(())),
-        })
+        let symmetries = similarity.symmetries().clone();
+        let make: Make<'a> = Box::new(move |_, _| {
+            Ok(Parts {
+                similarity,
+                rest: None,
+            })
+        });
+        Self::made(config, &symmetries, make, model)
     }
 
-    /// Leaves some groups, on which the similarity does not depend, to another similarity, which permutes them once the
-    /// others are in place.
-    #[must_use]
-    pub(super) fn with_rest(
-        mut self,
-        groups: &[usize],
-        similarity: Box<dyn Similarity + 'a>,
-    ) -> Self {
-        let mut is_active = vec![false; self.is_active.len()];
-        for &group in groups {
-            is_active[group] = std::mem::replace(&mut self.is_active[group], false);
-        }
-        self.rest = Some(Rest {
-            similarity,
-            is_active,
-        });
-        self
+    /// A search whose similarity is made when it runs.
+    pub(super) fn made(
+        config: &CoordinateDescentConfig,
+        symmetries: &Symmetries,
+        make: Make<'a>,
+        model: &'a M,
+    ) -> Result<Self, AlignError> {
+        ensure("max_sweeps", config.max_sweeps as f64, 1.0..)?;
+        Ok(Self {
+            is_active: active(symmetries, &config.only, &config.except)?,
+            symmetries: symmetries.clone(),
+            model,
+            config: config.clone(),
+            given: Vec::new(),
+            observer: Box::new(|_| ControlFlow::Continue(())),
+            make,
+        })
     }
 
     /// Adds a start, before the identity and the random ones: an element from another similarity, for instance. Groups
@@ -201,8 +210,11 @@ impl<'a, M: Module> Matching<'a, M> {
         self
     }
 
-    /// Sets an observer, which is called after every step with the number of steps and the objective. A break ends the
-    /// search with the best element so far.
+    /// Sets an observer, which is called after every step with the number of steps and the objective, as
+    /// [`Work::Step`]. A break ends the search with the best element so far.
+    ///
+    /// A search by activations reads its data first, and reports every batch as [`Work::Product`]: the products of
+    /// activations that are summed. There is no element yet, so that a break is an error then.
     #[must_use]
     pub fn with_observer(mut self, observe: impl FnMut(&Progress) -> ControlFlow<()> + 'a) -> Self {
         self.observer = Box::new(observe);
@@ -215,36 +227,59 @@ impl<'a, M: Module> Matching<'a, M> {
     ///
     /// [`AlignError::OutOfRange`] without any start; [`AlignError::Similarity`] for matrices and objectives that
     /// cannot be used; [`AlignError::Symmetry`] for a start of other symmetries, and for a model that has others;
-    /// [`AlignError::Space`]; errors of the similarity.
+    /// [`AlignError::Space`]; errors of the similarity. A search by activations has those of
+    /// [`ActivationSimilarity::new`](super::ActivationSimilarity::new), [`AlignError::NoActivations`] after the first
+    /// batch, and [`AlignError::Loss`] with [`LossError::Stopped`](crate::loss::LossError::Stopped) if the observer breaks
+    /// while data is read.
     pub fn run(self) -> Result<Alignment<M>, AlignError> {
-        let num_starts = self.given.len().saturating_add(self.config.starts);
+        let Self {
+            symmetries,
+            model,
+            config,
+            mut is_active,
+            given,
+            mut observer,
+            make,
+        } = self;
+        let num_starts = given.len().saturating_add(config.starts);
         ensure("starts", num_starts as f64, 1.0..)?;
-        let similarity = &*self.similarity;
-        let mut search = Search {
-            descent: Descent::new(similarity),
-            units: units(similarity.symmetries(), &self.is_active),
-            max_sweeps: self.config.max_sweeps,
-            observer: self.observer,
-            num_steps: 0,
-        };
-        let starts = Starts {
-            similarity,
-            given: self.given,
-            seed: self.config.seed,
-            is_active: self.is_active,
-        };
-        let mut best = search.descent.at(starts.element(0)?)?;
+        if given.iter().any(|element| element.symmetries != symmetries) {
+            return Err(SymmetryError::DifferentSymmetries.into());
+        }
+        let observe: Observe<'_> = &mut *observer;
+        let Parts { similarity, rest } = make(is_active.as_slice(), observe)?;
         let mut record = AlignmentRecord {
+            groups: (0..is_active.len())
+                .filter(|&group| is_active[group])
+                .collect(),
             completed: true,
             ..AlignmentRecord::default()
         };
+        let mut is_rest = vec![false; is_active.len()];
+        for &group in rest.iter().flat_map(|rest| &rest.groups) {
+            is_rest[group] = std::mem::replace(&mut is_active[group], false);
+        }
+        let mut search = Search {
+            descent: Descent::new(&*similarity),
+            units: units(&symmetries, &is_active),
+            max_sweeps: config.max_sweeps,
+            observer,
+            num_steps: 0,
+        };
+        let starts = Starts {
+            similarity: &*similarity,
+            given,
+            seed: config.seed,
+            is_active,
+        };
+        let mut best = search.descent.at(starts.element(0)?)?;
         for index in 0..num_starts {
             let start = if index == 0 {
                 best.clone()
             } else {
                 search.descent.at(starts.element(index)?)?
             };
-            let (found, run) = search.run(start, mix(self.config.seed, index as u64))?;
+            let (found, run) = search.run(start, mix(config.seed, index as u64))?;
             if index == 0 || found.objective > best.objective {
                 (best, record.best) = (found, index);
             }
@@ -256,27 +291,23 @@ impl<'a, M: Module> Matching<'a, M> {
             }
         }
         record.num_assignments = search.descent.num_assignments();
-        if let Some(Rest {
-            similarity,
-            is_active,
-        }) = self.rest.as_ref().filter(|_| record.completed)
-        {
+        if let Some(rest) = rest.as_ref().filter(|_| record.completed) {
             let mut search = Search {
-                descent: Descent::new(&**similarity),
-                units: units(similarity.symmetries(), is_active),
-                max_sweeps: self.config.max_sweeps,
+                descent: Descent::new(&*rest.similarity),
+                units: units(&symmetries, &is_rest),
+                max_sweeps: config.max_sweeps,
                 observer: search.observer,
                 num_steps: search.num_steps,
             };
             let start = search.descent.at(best.element)?;
-            let (found, run) = search.run(start, mix(self.config.seed, u64::MAX))?;
+            let (found, run) = search.run(start, mix(config.seed, u64::MAX))?;
             best.element = found.element;
             record.completed = run.outcome != Outcome::Stopped;
             record.rest = Some(run);
             record.num_assignments += search.descent.num_assignments();
         }
         Ok(Alignment {
-            model: best.element.apply(self.model)?,
+            model: best.element.apply(model)?,
             element: best.element,
             objective: best.objective,
             record,
@@ -297,12 +328,7 @@ impl Starts<'_> {
     fn element(&self, index: usize) -> Result<Element, AlignError> {
         let symmetries = self.similarity.symmetries();
         let Some(index) = index.checked_sub(self.given.len()) else {
-            let given = &self.given[index];
-            return if given.symmetries == *symmetries {
-                Ok(given.clone())
-            } else {
-                Err(SymmetryError::DifferentSymmetries.into())
-            };
+            return Ok(self.given[index].clone());
         };
         if index == 0 {
             return Ok(symmetries.identity());

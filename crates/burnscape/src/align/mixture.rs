@@ -10,8 +10,10 @@ use crate::symmetry::{Element, Symmetries, SymmetryError};
 /// The objective is `α W(g) + (1 − α) Σ_F κ_F A_F(g)`, where `W` is the objective by weights, and `A_F` the part of the
 /// objective by activations of a family of groups: one group, or several that are beside each other in an activation, as
 /// heads and their channels are. `κ_F = |S_w| / |S_a|`, the norms over the groups of the family without parents, balances both
-/// in each family; activations do not depend on other families, so that this is an objective. Groups without activations
-/// are permuted by weights.
+/// in each family; activations do not depend on other families, so that this is an objective.
+///
+/// Groups without activations, as the channels of queries and keys, are permuted by weights, whatever `α` is: the parameters
+/// on which they act count with 1 instead of `α` in `W`, for other groups as well.
 ///
 /// # Cost
 ///
@@ -59,10 +61,9 @@ use crate::symmetry::{Element, Symmetries, SymmetryError};
 /// ```
 #[derive(Debug)]
 pub struct MixedSimilarity {
+    /// Both with their shares.
     weights: WeightSimilarity,
-    /// With their share.
     activations: ActivationSimilarity,
-    share: f64,
 }
 
 impl MixedSimilarity {
@@ -77,7 +78,7 @@ impl MixedSimilarity {
     /// [`AlignError::OutOfRange`] for a share outside 0 to 1, [`AlignError::Symmetry`] for other symmetries,
     /// [`AlignError::Space`].
     pub fn new(
-        weights: WeightSimilarity,
+        mut weights: WeightSimilarity,
         mut activations: ActivationSimilarity,
         weight_share: f64,
     ) -> Result<Self, AlignError> {
@@ -110,18 +111,11 @@ impl MixedSimilarity {
             };
             activations.scale(&family, (1.0 - weight_share) * balance);
         }
+        weights.weigh(activations.without_activations(), weight_share);
         Ok(Self {
             weights,
             activations,
-            share: weight_share,
         })
-    }
-
-    fn mixed(&self, weights: Vec<f64>, activations: &[f64]) -> Vec<f64> {
-        let pairs = weights.into_iter().zip(activations);
-        pairs
-            .map(|(weight, activation)| self.share * weight + activation)
-            .collect()
     }
 }
 
@@ -132,7 +126,7 @@ impl Similarity for MixedSimilarity {
 
     fn matrix(&self, group: usize, element: &Element) -> Result<Vec<f64>, AlignError> {
         let weights = self.weights.matrix(group, element)?;
-        Ok(self.mixed(weights, &self.activations.matrix(group, element)?))
+        Ok(added(weights, &self.activations.matrix(group, element)?))
     }
 
     fn mean_matrix(&self, group: usize, element: &Element) -> Result<Option<Vec<f64>>, AlignError> {
@@ -140,16 +134,21 @@ impl Similarity for MixedSimilarity {
             return Ok(None);
         };
         let activations = self.activations.matrix(group, element)?;
-        Ok(Some(self.mixed(weights, &activations)))
+        Ok(Some(added(weights, &activations)))
     }
 
     fn objective(&self, element: &Element) -> Result<f64, AlignError> {
-        let weights = self.share * self.weights.objective(element)?;
-        Ok(weights + self.activations.objective(element)?)
+        Ok(self.weights.objective(element)? + self.activations.objective(element)?)
     }
 
     fn upper_bound(&self) -> Option<f64> {
-        let weights = self.share * self.weights.upper_bound()?;
-        Some(weights + self.activations.upper_bound()?)
+        Some(self.weights.upper_bound()? + self.activations.upper_bound()?)
     }
+}
+
+fn added(mut sum: Vec<f64>, terms: &[f64]) -> Vec<f64> {
+    for (sum, term) in sum.iter_mut().zip(terms) {
+        *sum += term;
+    }
+    sum
 }

@@ -12,8 +12,8 @@
 //! | align by both, or by a similarity of your own | [`CoordinateDescentConfig`], with [`MixedSimilarity`] or a [`Similarity`] |
 //! | learn the permutation with the smallest loss between the models | [`StraightThroughConfig`] |
 //! | turn the bases of attention heads onto each other | [`GaugeAlignmentConfig`] |
-//! | give starts, watch and stop | [`Matching`] |
-//! | align parts of a model | `only` and `except` of the configs |
+//! | give starts, watch and stop | [`Matching`], [`GaugeMatching`] |
+//! | align parts of a model | `only` and `except`: see [`CoordinateDescentConfig::only`] |
 //!
 //! The result is an [`Alignment`]: the model, the element that moves it, its objective, and how it was found. Models
 //! are not changed. Similarities and searches are computed in f64 on the CPU, wherever the models are.
@@ -82,7 +82,7 @@ pub use activations::{ActivationMeasure, ActivationSimilarity};
 pub use alignment::{Alignment, AlignmentRecord, StartRecord};
 pub use config::CoordinateDescentConfig;
 pub use error::AlignError;
-pub use gauge::{GaugeAlignment, GaugeAlignmentConfig};
+pub use gauge::{GaugeAlignment, GaugeAlignmentConfig, GaugeMatching};
 pub use matching::{Matching, WeightMatchingConfig};
 pub use mixture::MixedSimilarity;
 pub use similarity::{Similarity, reordered};

@@ -22,6 +22,15 @@ use crate::symmetry::{Element, Symmetries, SymmetryError};
 /// an entry of its matrix includes them: for heads of attention, it is the trace of the block of this pair of heads in
 /// the matrix of their channels, plus what no child has.
 ///
+/// # Checking a similarity of your own
+///
+/// A search takes a step if [`objective`](Self::objective) rises, which it expects from the matrix. If the two do not belong
+/// together, it ends early or at a wrong element, without an error. The default objective, a sum of traces, belongs only to
+/// matrices that do not depend on the permutations of other groups. If yours read the element in any other way than by
+/// [`reordered`](super::reordered), give an objective of your own: what two groups share counts once in it, and twice in a sum
+/// of their traces. To check both, compare them at a random element, for one group after the other, as the end of the
+/// example does.
+///
 /// # Example
 ///
 /// Units of one layer, compared by the direction of their incoming weights.
@@ -77,6 +86,24 @@ use crate::symmetry::{Element, Symmetries, SymmetryError};
 /// let found = CoordinateDescentConfig::new().run(&own, &b)?;
 /// assert_eq!(found.model.first.weight.val().into_data(), a.first.weight.val().into_data());
 /// assert!((found.objective - 8.0).abs() < 1e-5); // eight cosines of 1
+///
+/// // The check: a step of one group alone, at some element.
+/// let at = own.symmetries.random(2);
+/// for group in 0..own.symmetries.groups().len() {
+///     let matrix = own.matrix(group, &at)?;
+///     let mut tables = Vec::new();
+///     for (index, one) in own.symmetries.groups().iter().enumerate() {
+///         let source = if index == group { own.symmetries.random(3) } else { own.symmetries.identity() };
+///         tables.push(source.permutation(index).map(<[usize]>::to_vec).unwrap_or_default());
+///         assert!(one.parents().is_empty()); // of a group with parents, only blocks on the diagonal count
+///     }
+///     let width = tables[group].len();
+///     let rows = tables[group].iter().enumerate();
+///     let expected: f64 = rows.map(|(i, j)| matrix[i * width + j] - matrix[i * width + i]).sum();
+///     let step = own.symmetries.element(tables)?;
+///     let rise = own.objective(&step.compose(&at)?)? - own.objective(&at)?;
+///     assert!((rise - expected).abs() < 1e-12);
+/// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Similarity {
@@ -106,7 +133,7 @@ pub trait Similarity {
     }
 
     /// What is maximized. By default the sum of the traces of all matrices of groups without parents, which is right
-    /// if these groups do not depend on each other.
+    /// only if these groups do not depend on each other: see [Checking](Similarity#checking-a-similarity-of-your-own).
     ///
     /// # Errors
     ///

@@ -74,12 +74,15 @@ impl<M: Module, O> StraightThrough<M, O> {
         let projection = config.projection.clone();
         ensure("starts", projection.starts as f64, 1.0..)?;
         ensure("max_sweeps", projection.max_sweeps as f64, 1.0..)?;
-        active(symmetries, &projection.only, &projection.except)?;
+        let is_active = active(symmetries, &projection.only, &projection.except)?;
         let learned = copy_for_gradients(a, false);
         Ok(Self {
             midpoints: Midpoints::new(symmetries, &learned, b)?,
             projector: Projector {
                 symmetries: symmetries.clone(),
+                groups: (0..is_active.len())
+                    .filter(|&group| is_active[group])
+                    .collect(),
                 config: projection,
                 b: unshared_copy(b),
                 element: None,
@@ -104,16 +107,17 @@ impl<M: Module, O> StraightThrough<M, O> {
     /// Passes over the data of `risk` until `epochs` passes are done, and returns the best element so far: its
     /// objective is minus the loss at the midpoint, and the record has one start, with a sweep for each pass.
     ///
-    /// Models are evaluated in the [mode](Risk::with_mode) of the risk. With batch normalization,
-    /// [`Mode::Train`] normalizes the midpoint by the statistics of each batch; in [`Mode::Eval`] it has the mean of the
-    /// running statistics of both models, which is not what it needs. An observer sees every step, with the loss of its batch,
-    /// and the batches of evaluations. A break ends the search after the step; a later call continues it.
+    /// Models are evaluated in the [mode](Risk::with_mode) of the risk. With batch normalization that has to be
+    /// [`Mode::Train`], which normalizes the midpoint by the statistics of each batch: in [`Mode::Eval`] it would have the
+    /// mean of the running statistics of both models, which does not fit its weights. An observer sees every step, with the
+    /// loss of its batch, and the batches of evaluations. A break ends the search after the step; a later call continues it.
     ///
     /// # Errors
     ///
     /// [`AlignError::Diverged`] if a loss, a gradient or a learned parameter is not finite; [`AlignError::NonFinite`] for a
-    /// parameter of `a` or `b`; [`AlignError::ParameterGroup`] for a risk with a group; [`AlignError::Loss`],
-    /// [`AlignError::Optim`], [`AlignError::Space`] and [`AlignError::Symmetry`].
+    /// parameter of `a` or `b`; [`AlignError::ParameterGroup`] for a risk with a group; [`AlignError::RunningStatistics`]
+    /// for models with running statistics and a risk in evaluation mode; [`AlignError::Loss`], [`AlignError::Optim`],
+    /// [`AlignError::Space`] and [`AlignError::Symmetry`].
     pub fn run<K>(
         &mut self,
         risk: &Risk<'_, M, K>,
@@ -124,6 +128,14 @@ impl<M: Module, O> StraightThrough<M, O> {
     {
         if risk.has_group() {
             return Err(AlignError::ParameterGroup);
+        }
+        let mut statistics = self.midpoints.tensors.iter();
+        if risk.mode() == Mode::Eval
+            && let Some(statistic) = statistics.find(|tensor| tensor.is_running_statistic)
+        {
+            return Err(AlignError::RunningStatistics {
+                path: statistic.paths.first().cloned().unwrap_or_default(),
+            });
         }
         risk.observer().forget_break();
         let is_judged = self.best.as_ref().is_some_and(|best| best.is_whole);
@@ -258,6 +270,7 @@ impl<M: Module, O> StraightThrough<M, O> {
             element: element.clone(),
             objective: -loss,
             record: AlignmentRecord {
+                groups: self.projector.groups.clone(),
                 starts: vec![StartRecord {
                     objectives: self.objectives.clone(),
                     num_sweeps: self.position.epoch,
@@ -274,6 +287,8 @@ impl<M: Module, O> StraightThrough<M, O> {
 /// Weight matching, each time from the last element on.
 struct Projector<M> {
     symmetries: Symmetries,
+    /// The active groups.
+    groups: Vec<usize>,
     config: CoordinateDescentConfig,
     b: M,
     element: Option<Element>,

@@ -17,6 +17,9 @@ use crate::symmetry::Symmetries;
 /// midpoint is taken over all data before the first step and after each pass over the data, and the best element is the
 /// result, so that it is never worse than that of weight matching.
 ///
+/// Models with batch normalization need a risk in [`Mode::Train`](crate::loss::Mode::Train): no mean of running statistics fits
+/// a model between them.
+///
 /// # Cost
 ///
 /// A step takes a gradient, a search of weight matching from the last element on, and a step of the optimizer; a pass over the
@@ -107,8 +110,8 @@ impl StraightThroughConfig {
         }
     }
 
-    /// Sets the weight matching of the projection: its seed, its limit of sweeps, which groups are permuted, and the starts of
-    /// the first step. Later steps start from the last element.
+    /// Sets the weight matching of the projection: its seed, its limit of sweeps, which groups are permuted (`only` and
+    /// `except` are its own), and the starts of the first step. Later steps start from the last element.
     #[must_use]
     pub fn with_projection(mut self, projection: CoordinateDescentConfig) -> Self {
         self.projection = projection;
@@ -120,8 +123,8 @@ impl StraightThroughConfig {
     ///
     /// # Errors
     ///
-    /// [`AlignError::DifferentModel`], with the first tensor that differs; [`AlignError::NoSuchMember`];
-    /// [`AlignError::OutOfRange`] for no starts or sweeps; [`AlignError::Space`].
+    /// [`AlignError::DifferentModel`], with the first tensor that differs; [`AlignError::NoSuchMember`]
+    /// and [`AlignError::NoWholeGroup`]; [`AlignError::OutOfRange`] for no starts or sweeps; [`AlignError::Space`].
     pub fn init<M: Module, O>(
         &self,
         symmetries: &Symmetries,

@@ -131,19 +131,38 @@ impl Unfolding {
         [rows, offsets(0, rest)]
     }
 
-    /// A flat tensor as a matrix.
-    pub(super) fn of(&self, values: &[f64]) -> Unfolded {
+    /// The same with those of the order in memory last, and whether these are the rows.
+    fn ordered(&self) -> ([Vec<usize>; 2], bool) {
         let [rows, columns] = self.offsets();
         let distance = |offsets: &[usize]| match offsets {
             [first, second, ..] => second.abs_diff(*first),
             _ => usize::MAX,
         };
-        let is_transposed = distance(&rows) < distance(&columns);
-        let [outer, inner] = if is_transposed {
-            [columns, rows]
+        if distance(&rows) < distance(&columns) {
+            ([columns, rows], true)
         } else {
-            [rows, columns]
+            ([rows, columns], false)
+        }
+    }
+
+    /// The shape of a flat tensor of this length as a matrix, and whether it is transposed, if its elements are in the order
+    /// of the matrix.
+    pub(super) fn as_it_is(&self, len: usize) -> Option<([usize; 2], bool)> {
+        let ([outer, inner], is_transposed) = self.ordered();
+        let shape = [outer.len(), inner.len()];
+        let first = outer.first()? + inner.first()?;
+        let follow = |offsets: &[usize], step: usize| {
+            let mut pairs = offsets.windows(2);
+            pairs.all(|pair| pair[1] == pair[0] + step)
         };
+        let is_whole = first == 0 && shape[0] * shape[1] == len;
+        (is_whole && follow(&inner, 1) && follow(&outer, inner.len()))
+            .then_some((shape, is_transposed))
+    }
+
+    /// A flat tensor as a matrix.
+    pub(super) fn of(&self, values: &[f64]) -> Unfolded {
+        let ([outer, inner], is_transposed) = self.ordered();
         let first = inner.first().copied().unwrap_or(0);
         let mut steps = inner.iter().zip(first..);
         let is_run = steps.all(|(offset, expected)| *offset == expected);

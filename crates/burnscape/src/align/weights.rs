@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use super::unfolding::{Unfolded, unfoldings};
+use super::unfolding::{Unfolded, Unfolding, unfoldings};
 use super::{AlignError, Similarity};
 use crate::space::{FloatTensor, SpaceError, float_tensors};
 use crate::symmetry::{Element, Symmetries, SymmetryError, TensorAxes, host_device};
@@ -66,9 +66,11 @@ pub struct WeightSimilarity {
     tensors: Vec<Option<[Tensor<1>; 2]>>,
     /// The groups that act on each tensor.
     groups: Vec<Vec<usize>>,
-    /// The last known part of the objective of each tensor.
+    /// The factor of each tensor, and the bound of its part of the objective without that.
+    shares: Vec<f64>,
+    bounds: Vec<f64>,
+    /// The last known part of the objective of each tensor, without its factor.
     known: Mutex<Vec<Option<Known>>>,
-    upper_bound: f64,
 }
 
 /// The part `⟨a, g b⟩` of a tensor under the permutations of its groups.
@@ -94,25 +96,33 @@ impl WeightSimilarity {
         let a = compared(symmetries, "a", a, &host)?;
         let b = compared(symmetries, "b", b, &host)?;
         let axes = &symmetries.layout().tensors;
-        let mut upper_bound = 0.0;
+        let mut bounds = Vec::with_capacity(axes.len());
         let mut tensors = Vec::with_capacity(axes.len());
         for pair in a.into_iter().zip(b) {
-            tensors.push(match pair {
-                (Some((a, a_norm)), Some((b, b_norm))) => {
-                    upper_bound += a_norm * b_norm;
-                    Some([a, b])
-                }
-                _ => None,
-            });
+            let (bound, pair) = match pair {
+                (Some((a, a_norm)), Some((b, b_norm))) => (a_norm * b_norm, Some([a, b])),
+                _ => (0.0, None),
+            };
+            bounds.push(bound);
+            tensors.push(pair);
         }
         Ok(Self {
             groups: axes.iter().map(groups_of).collect(),
             known: Mutex::new(axes.iter().map(|_| None).collect()),
+            shares: vec![1.0; axes.len()],
             symmetries: symmetries.clone(),
             host,
             tensors,
-            upper_bound,
+            bounds,
         })
+    }
+
+    /// Gives tensors on which one of some groups acts a factor of 1, and all others a share.
+    pub(super) fn weigh(&mut self, groups: &[usize], share: f64) {
+        for (own, acting) in self.shares.iter_mut().zip(&self.groups) {
+            let is_whole = acting.iter().any(|group| groups.contains(group));
+            *own = if is_whole { 1.0 } else { share };
+        }
     }
 
     fn check(&self, element: &Element) -> Result<(), AlignError> {
@@ -149,46 +159,62 @@ impl WeightSimilarity {
             let Some([a, b]) = &self.tensors[index] else {
                 continue;
             };
+            let share = self.shares[index];
             let places = unfoldings(layout, axes, group);
-            if places.is_empty() {
+            if places.is_empty() || share == 0.0 {
                 continue;
             }
-            let a = host_values(a.clone())?;
-            let b = host_values(element.moved(index, b.clone()))?;
+            let a = wide(a.clone());
+            let b = wide(element.moved(index, b.clone()));
             for place in places {
                 let other = if meets_itself && place.meets_itself() {
-                    place.of(&place.averaged(&b))
+                    let averaged = place.averaged(&host_values(b.clone())?);
+                    self.matrix_of(place.of(&averaged))
                 } else {
-                    place.of(&b)
+                    self.unfolded(&place, &b)?
                 };
-                let product = self.product(place.of(&a), other)?;
+                // `a bᵀ` of two tensors that are unfolded alike.
+                let product = self.unfolded(&place, &a)?.matmul(other.transpose());
+                let [rows, columns] = product.dims();
+                let product = host_values(product.reshape([rows * columns]))?;
                 for (sum, product) in sum.iter_mut().zip(product) {
-                    *sum += product;
+                    *sum += share * product;
                 }
             }
         }
         Ok(Some(sum))
     }
 
-    /// `a bᵀ` of two tensors that are unfolded alike.
-    fn product(&self, a: Unfolded, b: Unfolded) -> Result<Vec<f64>, SpaceError> {
-        let matrix = |unfolded: Unfolded| {
-            let data = TensorData::new(unfolded.values, unfolded.shape);
-            let matrix = Tensor::<2>::from_data(data, (&self.host, DType::F64));
-            if unfolded.is_transposed {
-                matrix.transpose()
-            } else {
-                matrix
+    /// A flat tensor as a matrix, without a copy where its elements are in that order already.
+    fn unfolded(&self, place: &Unfolding, values: &Tensor<1>) -> Result<Tensor<2>, SpaceError> {
+        let [len] = values.dims();
+        Ok(match place.as_it_is(len) {
+            Some((shape, is_transposed)) => {
+                let matrix = values.clone().reshape(shape);
+                if is_transposed {
+                    matrix.transpose()
+                } else {
+                    matrix
+                }
             }
-        };
-        let product = matrix(a).matmul(matrix(b).transpose());
-        let [rows, columns] = product.dims();
-        host_values(product.reshape([rows * columns]))
+            None => self.matrix_of(place.of(&host_values(values.clone())?)),
+        })
+    }
+
+    fn matrix_of(&self, unfolded: Unfolded) -> Tensor<2> {
+        let data = TensorData::new(unfolded.values, unfolded.shape);
+        let matrix = Tensor::<2>::from_data(data, (&self.host, DType::F64));
+        if unfolded.is_transposed {
+            matrix.transpose()
+        } else {
+            matrix
+        }
     }
 
     /// The part of a tensor in the objective.
     fn part(&self, index: usize, element: &Element) -> Result<f64, AlignError> {
-        let Some([a, b]) = &self.tensors[index] else {
+        let share = self.shares[index];
+        let Some([a, b]) = self.tensors[index].as_ref().filter(|_| share != 0.0) else {
             return Ok(0.0);
         };
         let groups = self.groups[index].iter();
@@ -197,13 +223,13 @@ impl WeightSimilarity {
         if let Some(known) = &self.known()[index]
             && known.tables == tables
         {
-            return Ok(known.product);
+            return Ok(share * known.product);
         }
         let a = host_values(a.clone())?;
         let b = host_values(element.moved(index, b.clone()))?;
         let product = dot(&a, &b);
         self.known()[index] = Some(Known { tables, product });
-        Ok(product)
+        Ok(share * product)
     }
 
     fn known(&self) -> MutexGuard<'_, Vec<Option<Known>>> {
@@ -231,12 +257,13 @@ impl Similarity for WeightSimilarity {
     }
 
     fn upper_bound(&self) -> Option<f64> {
-        Some(self.upper_bound)
+        let pairs = self.shares.iter().zip(&self.bounds);
+        Some(pairs.map(|(share, bound)| share * bound).sum())
     }
 }
 
 /// The groups that act on a tensor, each once.
-fn groups_of(tensor: &TensorAxes) -> Vec<usize> {
+pub(super) fn groups_of(tensor: &TensorAxes) -> Vec<usize> {
     let factors = tensor
         .axes
         .iter()
@@ -312,13 +339,16 @@ fn on_device(values: Tensor<1>, device: &Device) -> Result<Tensor<1>, SpaceError
     Ok(Tensor::from_data(data, (device, dtype)))
 }
 
-/// The values in f64.
-pub(super) fn host_values(values: Tensor<1>) -> Result<Vec<f64>, SpaceError> {
-    let values = match values.dtype() {
+fn wide(values: Tensor<1>) -> Tensor<1> {
+    match values.dtype() {
         DType::F64 => values,
         _ => values.cast(DType::F64),
-    };
-    let data = values.try_into_data().map_err(failed)?;
+    }
+}
+
+/// The values in f64.
+pub(super) fn host_values(values: Tensor<1>) -> Result<Vec<f64>, SpaceError> {
+    let data = wide(values).try_into_data().map_err(failed)?;
     data.try_into_vec().map_err(failed)
 }
 
