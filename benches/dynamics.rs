@@ -135,11 +135,7 @@ fn commutator(model: &Mlp, device: &Device) {
             }
         },
     );
-    print(
-        "a commutator pair ÷ 2 gradients and 2 products",
-        times,
-        1.1,
-    );
+    print("a commutator pair ÷ 2 gradients and 2 products", times, 1.1);
 }
 
 fn noise(model: &Mlp, device: &Device) {

@@ -134,7 +134,7 @@ fn in_parallel(
     };
     let mut found = Vec::new();
     thread::scope(|scope| -> Result<(), Failure> {
-        for handle in [(); 2].map(|()| scope.spawn(&worker)) {
+        for handle in [(); 2].map(|()| scope.spawn(worker)) {
             let done = handle.join().map_err(|_| "a training panicked")?;
             found.extend(done?);
         }

@@ -69,6 +69,7 @@ mod sharpness {
 mod intervals;
 mod symmetry;
 mod dynamics {
+    mod commutators;
     mod noise;
     mod tails;
 }

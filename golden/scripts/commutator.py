@@ -35,7 +35,7 @@ P, WIDTH, FRACTION = 31, 256, 0.4
 STEPS, EVERY, BATCH, PAIRS = 400, 100, 64, 5
 RATE = 1e-3
 # Rate of the finite steps in f64.
-FINITE_RATE = 1e-2
+FINITE_RATE = 3e-2
 
 
 def measures(h_a, g_a, h_b, g_b):

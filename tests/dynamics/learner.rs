@@ -435,7 +435,10 @@ fn a_measurement_that_fails_interrupts_the_training() {
     let result = launch(training(&directory, (2, 1)), Some(strategy));
     let interruption = result.interrupted.unwrap();
     let error = monitors.error().unwrap();
-    let DynamicsError::Watch { step: 0, source, .. } = &error else {
+    let DynamicsError::Watch {
+        step: 0, source, ..
+    } = &error
+    else {
         panic!("{error}");
     };
     assert!(matches!(**source, DynamicsError::Curvature(_)), "{error}");

@@ -8,8 +8,8 @@ use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Int, Tensor};
 use burnscape::FormatError;
 use burnscape::dynamics::{
-    CurvatureMonitorConfig, CurvatureMonitorState, CurvatureReading, Due, Moment, Monitor, Monitors,
-    Observation, Watch, WatchRecord,
+    CurvatureMonitorConfig, CurvatureMonitorState, CurvatureReading, Due, Moment, Monitor,
+    Monitors, Observation, Watch, WatchRecord,
 };
 use burnscape::krylov::Outcome;
 use burnscape::landscape::{Slice1d, Slice1dConfig, Slice2d, Slice2dConfig};
@@ -175,7 +175,13 @@ fn slices_and_readings_go_through_json_and_back() {
     goes_through(&mut seen, &watch.readings().cost());
     let monitors = Monitors::new().with(watch).unwrap();
     goes_through(&mut seen, &monitors.to_record().unwrap());
-    goes_through(&mut seen, &Due::Geometric { first: 2, ratio: 1.5 });
+    goes_through(
+        &mut seen,
+        &Due::Geometric {
+            first: 2,
+            ratio: 1.5,
+        },
+    );
     assert_eq!(seen.len(), 9);
 }
 

@@ -25,18 +25,25 @@ fn wave(index: usize, phase: f64) -> f64 {
 pub(crate) fn net() -> Mlp {
     let net = Mlp::golden(&device().autodiff());
     let space = ParamSpace::of(&net).unwrap();
-    let numbers: Vec<f64> = (0..space.len()).map(|index| 0.7 * wave(index, 2.3)).collect();
+    let numbers: Vec<f64> = (0..space.len())
+        .map(|index| 0.7 * wave(index, 2.3))
+        .collect();
     let weights = ParamVector::from_host(&space, &numbers).unwrap();
     weights.apply_to(&net).unwrap()
 }
 
 /// Twelve examples as one batch.
 pub(crate) fn examples() -> Labeled {
-    let numbers: Vec<f64> = (0..EXAMPLES * 6).map(|index| 1.5 * wave(index, 0.4)).collect();
-    let labels: Vec<i64> = (0..EXAMPLES as i64).map(|index| index * index % 3).collect();
+    let numbers: Vec<f64> = (0..EXAMPLES * 6)
+        .map(|index| 1.5 * wave(index, 0.4))
+        .collect();
+    let labels: Vec<i64> = (0..EXAMPLES as i64)
+        .map(|index| index * index % 3)
+        .collect();
+    let device = device().autodiff();
     (
-        Tensor::from_data(TensorData::new(numbers, [EXAMPLES, 6]), &device()),
-        Tensor::from_data(TensorData::new(labels, [EXAMPLES]), &device()),
+        Tensor::from_data(TensorData::new(numbers, [EXAMPLES, 6]), &device),
+        Tensor::from_data(TensorData::new(labels, [EXAMPLES]), &device),
     )
 }
 
@@ -54,7 +61,12 @@ fn part(net: &Mlp, indices: &[usize]) -> Part {
     let data = [Batch::select(&examples(), indices).unwrap()];
     let risk = Risk::new(&loss, &data);
     Part {
-        gradient: risk.loss_and_gradient(net).unwrap().gradient.to_host().unwrap(),
+        gradient: risk
+            .loss_and_gradient(net)
+            .unwrap()
+            .gradient
+            .to_host()
+            .unwrap(),
         hessian: Dense::of(&risk.hessian(net).unwrap()).unwrap(),
     }
 }
@@ -71,7 +83,8 @@ fn whole(net: &Mlp) -> Part {
 
 fn product(matrix: &Dense, v: &[f64]) -> Vec<f64> {
     let rows = matrix.as_slice().chunks(v.len());
-    rows.map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum()).collect()
+    rows.map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum())
+        .collect()
 }
 
 fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
@@ -80,7 +93,10 @@ fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
 
 /// `D` and `D_rel`.
 fn brackets(a: &Part, b: &Part) -> [f64; 2] {
-    let (one, other) = (product(&b.hessian, &a.gradient), product(&a.hessian, &b.gradient));
+    let (one, other) = (
+        product(&b.hessian, &a.gradient),
+        product(&a.hessian, &b.gradient),
+    );
     let c = norm(&difference(&one, &other));
     [
         c / (norm(&a.gradient) * norm(&b.gradient)),
@@ -106,9 +122,10 @@ fn pairs_have_the_brackets_of_their_matrices() {
         let pairs = [0, 1].map(|pair| [found.brackets[pair], found.relatives[pair]]);
         let are_near = |[a, b]: [usize; 2], found: [f64; 2]| {
             let expected = dense(a, b);
-            found.iter().zip(expected).all(|(found, expected)| {
-                (found - expected).abs() < 1e-9 * expected.abs()
-            })
+            found
+                .iter()
+                .zip(expected)
+                .all(|(found, expected)| (found - expected).abs() < 1e-9 * expected.abs())
         };
         // Two disjoint pairs in either order.
         let matchings = [[[0, 1], [2, 3]], [[0, 2], [1, 3]], [[0, 3], [1, 2]]];
@@ -152,7 +169,9 @@ fn the_invariant_is_that_of_the_matrices() {
 #[test]
 fn the_sharpness_is_the_largest_eigenvalue_over_all_data() {
     let (net, data) = (net(), [examples()]);
-    let found = config().with_sharpness(true).run(&Risk::new(&loss, &data), &net);
+    let found = config()
+        .with_sharpness(true)
+        .run(&Risk::new(&loss, &data), &net);
     let found = found.unwrap();
     let expected = eigenvalues(whole(&net).hessian.as_slice());
     // The search ends at a residual of a thousandth, and the error is of the order of its square.

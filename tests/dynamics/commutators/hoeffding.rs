@@ -131,6 +131,10 @@ fn batches_of_any_size_have_it_on_average_over_all_partitions() {
         let mean = found.iter().sum::<f64>() / count as f64;
         assert_near(mean, golden.variance, 1e-12);
         // Single partitions are off by much more.
-        assert!(found.iter().any(|x| (x / golden.variance - 1.0).abs() > 0.1));
+        assert!(
+            found
+                .iter()
+                .any(|x| (x / golden.variance - 1.0).abs() > 0.1)
+        );
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn quadratic_at(w: Tensor<1>, (matrices, centers): Quadratics) -> Ten
 
 /// A quadratic in two dimensions as a batch of one.
 pub(crate) fn batch(matrix: [f64; 4], center: [f64; 2], dtype: DType) -> Quadratics {
-    let place = (&device(), dtype);
+    let place = (&device().autodiff(), dtype);
     (
         Tensor::from_data(TensorData::new(matrix.to_vec(), [1, 2, 2]), place),
         Tensor::from_data(TensorData::new(center.to_vec(), [1, 2]), place),
@@ -118,7 +118,7 @@ impl GoldenRegression {
         let x = TensorData::new(rows.collect(), [indices.len(), Self::DIMENSION]);
         let targets = indices.iter().map(|&index| self.y.values[index]);
         let y = TensorData::new(targets.collect(), [indices.len()]);
-        let place = (&device(), DType::F64);
+        let place = (&device().autodiff(), DType::F64);
         (Tensor::from_data(x, place), Tensor::from_data(y, place))
     }
 

@@ -25,11 +25,13 @@ fn radius(step: impl Fn(f64, f64) -> (f64, f64)) -> f64 {
     }
 }
 
+type Step = dyn Fn(f64, f64, f64, f64, f64) -> (f64, f64);
+
 /// A row of the table, with the step of a weight and a momentum at a rate and a decoupled decay, on `½ λ w²`.
 struct Row {
     name: &'static str,
     rule: EdgeRule,
-    step: Box<dyn Fn(f64, f64, f64, f64, f64) -> (f64, f64)>,
+    step: Box<Step>,
 }
 
 fn row(

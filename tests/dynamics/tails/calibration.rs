@@ -73,7 +73,7 @@ fn index(estimator: TailEstimator, samples: Vec<f64>, seed: u64, nulls: usize) -
     let config = TailIndexConfig::new(estimator)
         .with_seed(seed)
         .with_null_samples(nulls);
-    config.run(&[samples]).unwrap()
+    TailIndex::of(&[samples], &config).unwrap()
 }
 
 #[test]
@@ -128,7 +128,9 @@ fn sweep_noise_of_tails() {
     let golden = golden();
     let samples = golden.settings.samples;
     println!("95 % intervals of tail indices, {SEEDS} draws of {samples} samples");
-    println!("| index | estimator | mean | deviation | held | called heavier |\n|---|---|---|---|---|---|");
+    println!(
+        "| index | estimator | mean | deviation | held | called heavier |\n|---|---|---|---|---|---|"
+    );
     for alpha in ALPHAS {
         let rows = thread::scope(|scope| {
             let row = |estimator| scope.spawn(move || sweep(estimator, alpha, samples));

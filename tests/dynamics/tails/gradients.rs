@@ -68,7 +68,7 @@ fn configs() -> [TailIndexConfig; 2] {
 }
 
 fn index(config: &TailIndexConfig, data: &[Batch]) -> Result<TailIndex, DynamicsError> {
-    config.run_on_gradients(&Risk::new(&loss, data), &model())
+    config.run(&Risk::new(&loss, data), &model())
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn gradients_of_examples_give_what_the_samples_give() {
                 column.into_data().iter::<f64>().collect::<Vec<_>>()
             });
             let gradients = inputs.zip(&labels).map(|(x, y)| -2.0 * x * y);
-            config.run(&[gradients.collect()]).unwrap()
+            TailIndex::of(&[gradients.collect()], &config).unwrap()
         };
         let all = (0..FEATURES).map(of_input);
         let same: Vec<TailIndex> = all
@@ -125,7 +125,10 @@ fn coordinates_that_rest_are_left_out_with_a_warning() {
     let [warning] = found.warnings.as_slice() else {
         panic!("{found}");
     };
-    assert!(warning.starts_with("3 of 8 coordinates were left out"), "{warning}");
+    assert!(
+        warning.starts_with("3 of 8 coordinates were left out"),
+        "{warning}"
+    );
     let refused = index(config, &data(0, &labels, FEATURES)).unwrap_err();
     assert!(
         refused.to_string().contains("which none of 8 does"),
@@ -140,7 +143,7 @@ fn a_loss_that_is_no_mean_over_examples_is_refused() {
         (rest.clone() - rest.mean_dim(0)).square().mean()
     };
     let data = data(0, &normal(300, EXAMPLES), 0);
-    let refused = configs()[0].run_on_gradients(&Risk::new(&loss, &data), &constant(0.5));
+    let refused = configs()[0].run(&Risk::new(&loss, &data), &constant(0.5));
     assert!(
         matches!(refused, Err(DynamicsError::NotExampleMean { .. })),
         "{refused:?}"
@@ -156,7 +159,7 @@ fn an_observer_may_stop() {
         100 => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
-    let found = config.run_on_gradients(&risk, &model()).unwrap();
+    let found = config.run(&risk, &model()).unwrap();
     assert_eq!((found.num_samples, found.cost.num_losses), (100, 0));
     assert_eq!(found.warnings, ["the observer stopped after 100 examples"]);
 }
@@ -168,7 +171,12 @@ fn a_watch_reads_it() {
     let model = model();
     let expected = index(&config, &data).unwrap();
     let mut watch = Watch::new(Due::At(vec![5]), config, Risk::new(&loss, &data)).unwrap();
-    assert!(watch.observe(&Moment::new(4, 0.1, &model)).unwrap().is_none());
+    assert!(
+        watch
+            .observe(&Moment::new(4, 0.1, &model))
+            .unwrap()
+            .is_none()
+    );
     let seen = watch.observe(&Moment::new(5, 0.1, &model)).unwrap();
     assert_eq!(seen.unwrap().reading, expected);
 }

@@ -8,7 +8,7 @@ const SAMPLES: usize = 10_000;
 
 fn index(estimator: TailEstimator, seed: u64, samples: &[f64]) -> TailIndex {
     let config = TailIndexConfig::new(estimator).with_seed(seed);
-    config.run(&[samples.to_vec()]).unwrap()
+    TailIndex::of(&[samples.to_vec()], &config).unwrap()
 }
 
 #[test]
@@ -54,7 +54,10 @@ fn neither_scale_location_nor_order_of_a_coordinate_decides() {
         // Powers of two leave the digits.
         let scaled: Vec<f64> = samples.iter().map(|x| x * 0.5_f64.powi(300)).collect();
         let scaled = index(estimator, 0, &scaled);
-        assert_eq!((scaled.alpha, scaled.interval), (found.alpha, found.interval));
+        assert_eq!(
+            (scaled.alpha, scaled.interval),
+            (found.alpha, found.interval)
+        );
         let moved: Vec<f64> = samples.iter().map(|x| x + 10.0).collect();
         let moved = index(estimator, 0, &moved);
         assert!((moved.alpha / found.alpha - 1.0).abs() < 1e-6);
@@ -112,13 +115,13 @@ fn coordinates_of_one_example_do_not_count_twice() {
         TailEstimator::LogVariance,
     ] {
         let config = TailIndexConfig::new(estimator);
-        let one = config.run(&[samples.clone()]).unwrap();
-        let copies = config.run(&[(); 8].map(|()| samples.clone())).unwrap();
+        let one = TailIndex::of(std::slice::from_ref(&samples), &config).unwrap();
+        let copies = TailIndex::of(&[(); 8].map(|()| samples.clone()), &config).unwrap();
         let width = |index: &TailIndex| index.interval.1 - index.interval.0;
         assert!((width(&copies) / width(&one) - 1.0).abs() < 1e-9);
         // Others that are independent do.
         let others: Vec<_> = (0..8).map(|seed| normal(seed, 1_000)).collect();
-        let independent = config.run(&others).unwrap();
+        let independent = TailIndex::of(&others, &config).unwrap();
         assert!(width(&independent) < 0.6 * width(&one));
     }
 }

@@ -1,6 +1,6 @@
 //! Coordinates of different scales: pooled they look heavy.
 
-use burnscape::dynamics::{TailEstimator, TailIndexConfig};
+use burnscape::dynamics::{TailEstimator, TailIndex, TailIndexConfig};
 
 use super::draws::normal;
 
@@ -21,7 +21,9 @@ fn rows(seed: u64, examples: usize) -> Vec<Vec<f64>> {
 fn numbers(warning: &str) -> [f64; 2] {
     let after = |words: &str| {
         let (_, rest) = warning.split_once(words).unwrap();
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap();
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap();
         rest[..end].parse().unwrap()
     };
     [after("would give "), after("with their variances ")]
@@ -37,7 +39,7 @@ fn gaussian_rows_of_many_scales_are_not_heavy_and_a_warning_says_what_pooling_gi
             (TailEstimator::LogVariance, 100),
         ] {
             let config = TailIndexConfig::new(estimator).with_seed(seed);
-            let found = config.run(&rows(seed, examples)).unwrap();
+            let found = TailIndex::of(&rows(seed, examples), &config).unwrap();
             assert!(!found.is_heavier, "{found}");
             assert!((found.alpha - 2.0).abs() < 0.36, "{found}");
             let [warning] = found.warnings.as_slice() else {
@@ -64,7 +66,7 @@ fn the_same_rows_standardized_and_shuffled_are_gaussian() {
             samples.extend(coordinate.iter().map(|x| (x - mean) / deviation));
         }
         let config = TailIndexConfig::new(TailEstimator::Mohammadi { sums_of: 100 });
-        let found = config.with_seed(seed).run(&[samples]).unwrap();
+        let found = TailIndex::of(&[samples], &config.with_seed(seed)).unwrap();
         assert!((found.alpha - 2.01).abs() < 3.0 * 0.12, "{found}");
         assert!(!found.is_heavier && found.warnings.is_empty(), "{found}");
     }
@@ -77,7 +79,7 @@ fn equal_scales_need_no_warning() {
         TailEstimator::Mohammadi { sums_of: 50 },
         TailEstimator::LogVariance,
     ] {
-        let found = TailIndexConfig::new(estimator).run(&coordinates).unwrap();
+        let found = TailIndex::of(&coordinates, &TailIndexConfig::new(estimator)).unwrap();
         assert!(found.warnings.is_empty(), "{found}");
     }
 }
@@ -91,9 +93,8 @@ fn centered_samples_sum_to_zero_and_have_their_index_all_the_same() {
             samples.iter().map(|x| x - mean).collect()
         })
         .collect();
-    let found = TailIndexConfig::new(TailEstimator::Mohammadi { sums_of: 100 })
-        .run(&coordinates)
-        .unwrap();
+    let config = TailIndexConfig::new(TailEstimator::Mohammadi { sums_of: 100 });
+    let found = TailIndex::of(&coordinates, &config).unwrap();
     assert!((found.alpha - 2.0).abs() < 0.3, "{found}");
     assert!(!found.is_heavier, "{found}");
 }

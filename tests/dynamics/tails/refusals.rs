@@ -1,12 +1,12 @@
 //! Samples that have no tail index.
 
 use burnscape::OutOfRange;
-use burnscape::dynamics::{DynamicsError, TailEstimator, TailIndexConfig};
+use burnscape::dynamics::{DynamicsError, TailEstimator, TailIndex, TailIndexConfig};
 
 use super::draws::normal;
 
 fn refused(config: &TailIndexConfig, coordinates: &[Vec<f64>]) -> OutOfRange {
-    match config.run(coordinates) {
+    match TailIndex::of(coordinates, config) {
         Err(DynamicsError::OutOfRange(refused)) => refused,
         other => panic!("{other:?}"),
     }
@@ -40,7 +40,7 @@ fn settings_out_of_range_are_named() {
         text,
         "`sums_of` is 50; use 2 to 33: an interval needs 3 sums, and a coordinate has 100 samples"
     );
-    assert!(sums(33).run(&samples).is_ok());
+    assert!(TailIndex::of(&samples, &sums(33)).is_ok());
 }
 
 #[test]
@@ -50,12 +50,12 @@ fn too_few_samples_are_refused() {
         refused(&log, &[normal(0, 63)]).to_string(),
         "`num_samples` is 63; use 64 or more of each coordinate"
     );
-    assert!(log.run(&[normal(0, 64)]).is_ok());
+    assert!(TailIndex::of(&[normal(0, 64)], &log).is_ok());
     assert_eq!(
         refused(&sums(2), &[normal(0, 5)]).to_string(),
         "`num_samples` is 5; use 6 or more of each coordinate"
     );
-    assert!(sums(2).run(&[normal(0, 6)]).is_ok());
+    assert!(TailIndex::of(&[normal(0, 6)], &sums(2)).is_ok());
     assert_eq!(refused(&sums(2), &[Vec::new()]).name, "num_samples");
 }
 
@@ -102,14 +102,14 @@ fn coordinates_without_an_index_are_named() {
 #[test]
 fn a_few_samples_that_agree_are_no_obstacle() {
     let mut samples = normal(0, 2_000);
-    let before = sums(20).run(&[samples.clone()]).unwrap();
+    let before = TailIndex::of(&[samples.clone()], &sums(20)).unwrap();
     for place in 0..100 {
         samples[20 * place] = 0.5;
     }
-    let after = sums(20).run(&[samples.clone()]).unwrap();
+    let after = TailIndex::of(&[samples.clone()], &sums(20)).unwrap();
     assert!((after.alpha - before.alpha).abs() < 0.3, "{after}");
     let log = TailIndexConfig::new(TailEstimator::LogVariance);
-    assert!((log.run(&[samples]).unwrap().alpha - 2.0).abs() < 0.3);
+    assert!((TailIndex::of(&[samples], &log).unwrap().alpha - 2.0).abs() < 0.3);
 }
 
 #[test]
@@ -117,6 +117,6 @@ fn samples_may_be_as_large_as_numbers_are() {
     let unit = f64::MAX / 100.0;
     let large: Vec<f64> = normal(0, 1_000).iter().map(|x| x * unit).collect();
     let small: Vec<f64> = normal(1, 1_000).iter().map(|x| x / unit).collect();
-    let found = sums(20).run(&[large, small]).unwrap();
+    let found = TailIndex::of(&[large, small], &sums(20)).unwrap();
     assert!((found.alpha - 2.0).abs() < 0.5, "{found}");
 }

@@ -9,7 +9,7 @@ fn coordinates() -> Vec<Vec<f64>> {
 }
 
 fn index(config: &TailIndexConfig) -> TailIndex {
-    config.run(&coordinates()).unwrap()
+    TailIndex::of(&coordinates(), config).unwrap()
 }
 
 #[test]
@@ -52,11 +52,19 @@ fn a_result_says_what_it_found_and_goes_through_json() {
     let found = index(&config);
     assert_eq!((found.num_coordinates, found.num_samples), (4, 400));
     assert_eq!(found.num_blocks, 40);
-    assert_eq!((found.cost, Reading::cost(&found)), (Cost::default(), Cost::default()));
+    assert_eq!(
+        (found.cost, Reading::cost(&found)),
+        (Cost::default(), Cost::default())
+    );
     let text = found.to_string();
     assert!(text.starts_with("The tail index is "), "{text}");
-    assert!(text.contains(" (95 % interval ") && text.contains("from 400 samples of 4 coordinates."));
-    assert!(text.contains("They are not heavier than Gaussian noise"), "{text}");
+    assert!(
+        text.contains(" (95 % interval ") && text.contains("from 400 samples of 4 coordinates.")
+    );
+    assert!(
+        text.contains("They are not heavier than Gaussian noise"),
+        "{text}"
+    );
     let mut infinite = found;
     infinite.interval.1 = f64::INFINITY;
     let text = serde_json::to_string(&infinite).unwrap();

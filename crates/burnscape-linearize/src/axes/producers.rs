@@ -319,8 +319,10 @@ mod tests {
         axes(&program(&shapes, operation), parameters.len())
     }
 
-    /// For each producer its axis, its scale, its shift, and what it replaces.
-    fn producers(axes: &Axes) -> Vec<(usize, (usize, usize), Option<usize>, Vec<usize>)> {
+    /// A producer's axis, its scale, its shift, and what it replaces.
+    type Facts = (usize, (usize, usize), Option<usize>, Vec<usize>);
+
+    fn producers(axes: &Axes) -> Vec<Facts> {
         let producers = axes.producers.iter();
         producers
             .map(|one| (one.axis, one.scale[0], one.shift, one.replaced.clone()))

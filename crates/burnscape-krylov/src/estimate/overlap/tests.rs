@@ -215,7 +215,6 @@ fn the_observer_of_either_operator_sees_every_vector_and_may_end_the_run() {
         ControlFlow::Continue(())
     });
     let whole = config.run(&a, &observed).unwrap();
-    drop(observed);
     assert_eq!(whole, config.run(&a, &b).unwrap());
     let products: Vec<usize> = steps.iter().map(|step| step.0).collect();
     assert_eq!(products, [2, 4, 6, 8, 10, 12, 14, 16, 18]);

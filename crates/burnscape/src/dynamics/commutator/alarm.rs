@@ -43,10 +43,16 @@ impl fmt::Display for Alarm {
         match (self.memorized, self.step) {
             (None, _) => write!(f, "The run does not memorize its training data.")?,
             (Some(memorized), None) => {
-                write!(f, "The run memorizes at step {memorized}, without an alarm.")?;
+                write!(
+                    f,
+                    "The run memorizes at step {memorized}, without an alarm."
+                )?;
             }
             (Some(memorized), Some(step)) => {
-                write!(f, "The run memorizes at step {memorized}, with an alarm at step {step}")?;
+                write!(
+                    f,
+                    "The run memorizes at step {memorized}, with an alarm at step {step}"
+                )?;
                 match self.lead {
                     None => write!(f, ".")?,
                     Some(lead) if lead < 0 => {
@@ -65,7 +71,10 @@ impl fmt::Display for Alarm {
         match self.control_step {
             None => write!(f, " There is no alarm in the control.")?,
             Some(step) => {
-                write!(f, " The control, which never generalizes, has one at step {step}.")?;
+                write!(
+                    f,
+                    " The control, which never generalizes, has one at step {step}."
+                )?;
             }
         }
         match (self.step, self.control_step) {

@@ -123,9 +123,7 @@ impl AlarmConfig {
 
     /// The step at which a run has memorized.
     fn memorized_at(&self, points: &[AlarmPoint]) -> Option<usize> {
-        self.since_memorized(points)
-            .first()
-            .map(|point| point.step)
+        self.since_memorized(points).first().map(|point| point.step)
     }
 
     fn since_memorized<'p>(&self, points: &'p [AlarmPoint]) -> &'p [AlarmPoint] {
@@ -144,7 +142,10 @@ impl AlarmConfig {
             least = least.min(point.value);
             is_alarm
         };
-        let found = self.since_memorized(points).iter().find(|point| fires(point));
+        let found = self
+            .since_memorized(points)
+            .iter()
+            .find(|point| fires(point));
         found.map(|point| point.step)
     }
 }

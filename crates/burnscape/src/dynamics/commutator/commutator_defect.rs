@@ -124,7 +124,10 @@ impl fmt::Display for CommutatorDefect {
             ..
         } = self;
         let pairs = if *num_pairs == 1 { "pair" } else { "pairs" };
-        write!(f, "commutator of {num_pairs} {pairs} of batches of {batch_size}: ")?;
+        write!(
+            f,
+            "commutator of {num_pairs} {pairs} of batches of {batch_size}: "
+        )?;
         match (self.bracket, self.relative) {
             (None, _) => write!(f, "none, because gradients are zero")?,
             (Some(bracket), None) => write!(f, "D {bracket:.4e}")?,

@@ -45,7 +45,10 @@ impl fmt::Display for FiniteCommutator {
         let steps = format!("steps of {lr} on {num_pairs} {pairs} of batches of {batch_size}");
         match (self.bracket, self.floor) {
             (Some(bracket), Some(floor)) => {
-                write!(f, "{steps}: defect {bracket:.4e}, rounding below {floor:.1e}")
+                write!(
+                    f,
+                    "{steps}: defect {bracket:.4e}, rounding below {floor:.1e}"
+                )
             }
             _ => write!(f, "{steps}: none, because gradients are zero"),
         }

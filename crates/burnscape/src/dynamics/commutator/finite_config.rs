@@ -151,9 +151,8 @@ impl FiniteCommutatorConfig {
         let start = Start::new(self.lr, risk, model, optimizer)?;
         let mut measured = Vec::with_capacity(pairs.pairs.len());
         for pair in &pairs.pairs {
-            let part = |index: usize| {
-                Batch(risk.chosen_as(index, self.batch_size, pairs.parts[index]))
-            };
+            let part =
+                |index: usize| Batch(risk.chosen_as(index, self.batch_size, pairs.parts[index]));
             measured.push(start.measure(&pair.map(part))?);
         }
         if let Some(before) = before {
@@ -234,11 +233,17 @@ impl<'s, M: Module + 'static> Start<'s, M> {
                 num_gradients: 2,
             });
         }
-        let ends = [
-            self.two_steps(one.gradient, b)?,
-            self.two_steps(other.gradient, a)?,
-        ];
-        let [end, other_end] = ends;
+        let (on_a, on_b) = (self.step(one.gradient)?, self.step(other.gradient)?);
+        let (length, least) = (on_a.length.min(on_b.length), SHORTEST * self.norm);
+        if length < least {
+            return Err(DynamicsError::BelowFloor {
+                what: "the length of a step",
+                value: length,
+                floor: least,
+                least: self.lr * least / length.max(rounding),
+            });
+        }
+        let (end, other_end) = (self.then(on_a, b)?, self.then(on_b, a)?);
         let distance = end.axpy(-1.0, &other_end)?.norm()?;
         let least = rounding / SHARE;
         // Of ends that are the same bits, the distance may be anything up to the rounding.
@@ -257,30 +262,41 @@ impl<'s, M: Module + 'static> Start<'s, M> {
         })
     }
 
-    /// The weights after a step with this gradient and one on another batch.
-    fn two_steps(
-        &self,
-        gradient: ParamVector,
-        second: &Batch<'_, M>,
-    ) -> Result<ParamVector, DynamicsError> {
+    /// A step with this gradient.
+    fn step(&self, gradient: ParamVector) -> Result<Stepped<M>, DynamicsError> {
         let mut optimizer = self.optimizer.clone();
         let model = self.model.clone();
         let model = optimizer.step(self.lr, model, gradient.into_gradients());
-        let middle = ParamVector::from_module(self.space(), &model)?;
-        let length = middle.axpy(-1.0, &self.weights)?.norm()?;
-        let least = SHORTEST * self.norm;
-        if length < least {
-            return Err(DynamicsError::BelowFloor {
-                what: "the length of a step",
-                value: length,
-                floor: least,
-                least: self.lr * least / length.max(0.5 * f64::EPSILON * self.norm),
-            });
-        }
-        let gradient = second.at(&model)?.gradient;
+        let weights = ParamVector::from_module(self.space(), &model)?;
+        Ok(Stepped {
+            length: weights.axpy(-1.0, &self.weights)?.norm()?,
+            model,
+            optimizer,
+        })
+    }
+
+    /// The weights after another step, on a batch.
+    fn then(
+        &self,
+        stepped: Stepped<M>,
+        batch: &Batch<'_, M>,
+    ) -> Result<ParamVector, DynamicsError> {
+        let Stepped {
+            model,
+            mut optimizer,
+            ..
+        } = stepped;
+        let gradient = batch.at(&model)?.gradient;
         let model = optimizer.step(self.lr, model, gradient.into_gradients());
         Ok(ParamVector::from_module(self.space(), &model)?)
     }
+}
+
+/// Where a step has led.
+struct Stepped<M> {
+    model: M,
+    optimizer: ModuleOptimizer,
+    length: f64,
 }
 
 /// The mean loss of a batch, and its gradient.

@@ -4,7 +4,10 @@ pub(super) fn median(values: &[f64]) -> Option<f64> {
     ascending.sort_by(f64::total_cmp);
     let middle = ascending.len() / 2;
     let upper = *ascending.get(middle)?;
-    match middle.checked_sub(1).filter(|_| ascending.len() % 2 == 0) {
+    match middle
+        .checked_sub(1)
+        .filter(|_| ascending.len().is_multiple_of(2))
+    {
         Some(lower) => Some(0.5 * ascending[lower] + 0.5 * upper),
         None => Some(upper),
     }

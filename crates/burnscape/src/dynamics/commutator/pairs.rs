@@ -197,7 +197,9 @@ mod tests {
         assert_eq!(all.parts, (0..10).collect::<Vec<_>>());
         let named = |found: &Pairs| -> Vec<[usize; 2]> {
             let pairs = found.pairs.iter();
-            pairs.map(|pair| pair.map(|index| found.parts[index])).collect()
+            pairs
+                .map(|pair| pair.map(|index| found.parts[index]))
+                .collect()
         };
         assert_eq!(named(&all), named(&found));
         // Fewer pairs are the first ones; another seed has others.
@@ -240,12 +242,18 @@ mod tests {
             batch: 4,
             norm: f64::NAN,
         });
-        assert!(error.to_string().contains("the gradient of batch 2"), "{error}");
+        assert!(
+            error.to_string().contains("the gradient of batch 2"),
+            "{error}"
+        );
         let error = found.check_same(&[1, 2, 3, 4, 5, 6], &[1, 2, 0, 4, 5, 6]);
         assert_eq!(error, Err(LossError::DataChanged { batch: 1 }.into()));
         let error = found.check_same(&[1, 2, 3, 4, 5], &[1, 2, 3, 4, 5, 6]);
         assert_eq!(error, Err(LossError::DataChanged { batch: 2 }.into()));
         assert_eq!(found.check_same(&[1, 2], &[1, 2]), Ok(()));
-        assert_eq!((found.passes(0), found.passes(1), found.passes(13)), (0, 1, 3));
+        assert_eq!(
+            (found.passes(0), found.passes(1), found.passes(13)),
+            (0, 1, 3)
+        );
     }
 }

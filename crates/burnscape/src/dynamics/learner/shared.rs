@@ -27,12 +27,7 @@ impl<M: LearnerModel> StepWatcher<M> for Shared<M> {
         }
     }
 
-    fn observe(
-        &self,
-        model: &M,
-        start: &StepStart,
-        record: &RecordOf<'_>,
-    ) -> Result<(), String> {
+    fn observe(&self, model: &M, start: &StepStart, record: &RecordOf<'_>) -> Result<(), String> {
         let mut monitors = lock(&self.monitors);
         if !monitors.is_due(start.step) {
             return Ok(());

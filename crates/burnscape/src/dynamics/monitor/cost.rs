@@ -105,7 +105,10 @@ mod tests {
         assert_eq!(text(3, 1, 0), "3 losses and 1 gradient (about 2 gradients)");
         let all = "2 losses, 3 gradients and 1 product (about 5.7 gradients)";
         assert_eq!(text(2, 3, 1), all);
-        assert_eq!(text(2, 0, 8), "2 losses and 8 products (about 17 gradients)");
+        assert_eq!(
+            text(2, 0, 8),
+            "2 losses and 8 products (about 17 gradients)"
+        );
         let mut sum = Cost::default();
         for _ in 0..3 {
             sum += Cost {

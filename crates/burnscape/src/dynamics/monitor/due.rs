@@ -51,11 +51,9 @@ impl Due {
                 ensure("first", *first as f64, 1.0..)?;
                 ensure("ratio", *ratio, (Bound::Excluded(1.0), Bound::Unbounded))
             }
-            Self::At(steps) if steps.is_empty() => Err(OutOfRange::new(
-                "steps.len()",
-                0.0,
-                "at least one step",
-            )),
+            Self::At(steps) if steps.is_empty() => {
+                Err(OutOfRange::new("steps.len()", 0.0, "at least one step"))
+            }
             Self::At(_) => Ok(()),
         }
     }
@@ -78,7 +76,14 @@ mod tests {
 
     #[test]
     fn a_geometric_schedule_is_that_of_repeated_multiplication() {
-        for (first, ratio) in [(1, 2.0), (1, 1.1), (3, 1.5), (10, 1.01), (7, 1.0001), (1, 50.0)] {
+        for (first, ratio) in [
+            (1, 2.0),
+            (1, 1.1),
+            (3, 1.5),
+            (10, 1.01),
+            (7, 1.0001),
+            (1, 50.0),
+        ] {
             let due = Due::Geometric { first, ratio };
             let mut expected = vec![0];
             let mut power = 0;

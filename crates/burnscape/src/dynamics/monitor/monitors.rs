@@ -267,8 +267,6 @@ impl<M> fmt::Display for Monitors<'_, M> {
 impl<M> fmt::Debug for Monitors<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.watches.iter().map(|watch| watch.name()).collect();
-        f.debug_struct("Monitors")
-            .field("watches", &names)
-            .finish()
+        f.debug_struct("Monitors").field("watches", &names).finish()
     }
 }

@@ -12,7 +12,7 @@ use crate::OutOfRange;
 use crate::curvature::Hessian;
 use crate::dynamics::DynamicsError;
 use crate::loss::{Draws, LossError, PartGradient, Risk};
-use crate::space::{ParamSpace, ParamVector, RunningMean, as_accumulator};
+use crate::space::{LeafVector, ParamSpace, ParamVector, RunningMean, as_accumulator};
 
 /// The share of the terms that a squared distance may be. Below, it has lost two digits, and the difference is formed.
 const CANCELLED: f64 = 1e-2;
@@ -108,39 +108,37 @@ fn micro_batches<M: Module, K>(
     size: Option<usize>,
     hessian: Option<&Hessian<'_>>,
 ) -> Result<Sampled, DynamicsError> {
-    let space = risk.space(model)?;
     let (mut expected, mut loss) = (size, 0.0);
-    let (mut gradients, mut squares) = (Vec::new(), Vec::new());
-    let mut sum: Option<Tensor<1>> = None;
-    each_part(risk, model, size, |part| {
-        let expected = *expected.get_or_insert(part.num_examples);
-        if size.is_some() && part.batch_examples < expected {
-            return Err(DynamicsError::BatchSize {
-                size: expected,
-                available: part.batch_examples,
-            });
-        }
-        check_equal(expected, part.num_examples)?;
-        loss += part.loss;
-        squares.push(square(&part.gradient)?);
-        let values = widened(&part.gradient);
-        sum = Some(match sum.take() {
-            None => values,
-            Some(sum) => sum + values,
-        });
-        gradients.push(part.gradient);
-        Ok(())
-    })?;
+    let mut gradients: Vec<LeafVector> = Vec::new();
+    each_part_of(
+        |visit| risk.each_part_leaves(model, size, visit),
+        |part| {
+            let expected = *expected.get_or_insert(part.num_examples);
+            if size.is_some() && part.batch_examples < expected {
+                return Err(DynamicsError::BatchSize {
+                    size: expected,
+                    available: part.batch_examples,
+                });
+            }
+            check_equal(expected, part.num_examples)?;
+            loss += part.loss;
+            gradients.push(part.gradient.widen());
+            Ok(())
+        },
+    )?;
     let count = gradients.len();
     if count < 2 {
         return Err(too_few(count, "micro-batches"));
     }
-    let (Some(batch_size), Some(sum)) = (expected, sum) else {
+    let Some(batch_size) = expected else {
         return Err(LossError::EmptyData.into());
     };
-    let mean = ParamVector::from_values(&space, sum * (1.0 / count as f64))?;
-    let mean_square = square(&mean)?;
-    let (distances, along) = deviations(&gradients, &squares, &mean, mean_square)?;
+    let mean = mean_of(&gradients)?;
+    let Deviations {
+        distances,
+        along,
+        mean_square,
+    } = Deviations::of(&gradients, &mean)?;
     Ok(Sampled {
         num_examples: count * batch_size,
         batch_size,
@@ -148,37 +146,74 @@ fn micro_batches<M: Module, K>(
         loss: loss / count as f64,
         mean_square,
         moments: Moments::of_gradients(batch_size, &distances, &along, mean_square),
-        forms: forms_of(hessian, &gradients, &mean)?,
+        forms: match hessian {
+            Some(_) => {
+                let gradients = gradients.iter().map(ParamVector::from_leaves);
+                let gradients = gradients.collect::<Result<Vec<_>, _>>()?;
+                forms_of(hessian, &gradients, &ParamVector::from_leaves(&mean)?)?
+            }
+            None => None,
+        },
         num_passes: 1,
     })
 }
 
-/// `|gₖ − ḡ|²` and `(gₖ − ḡ)·ḡ`, by `|gₖ|² − 2 gₖ·ḡ + |ḡ|²` where that is accurate: it makes no vectors.
-fn deviations(
-    gradients: &[ParamVector],
-    squares: &[f64],
-    mean: &ParamVector,
+fn mean_of(gradients: &[LeafVector]) -> Result<LeafVector, DynamicsError> {
+    let Some((first, others)) = gradients.split_first() else {
+        return Err(LossError::EmptyData.into());
+    };
+    let mut sum = first.clone();
+    for gradient in others {
+        sum = sum.axpby(1.0, 1.0, gradient)?;
+    }
+    Ok(sum.scale(1.0 / gradients.len() as f64))
+}
+
+/// `|gₖ − ḡ|²` and `(gₖ − ḡ)·ḡ` of gradients, and `|ḡ|²`.
+struct Deviations {
+    distances: Vec<f64>,
+    along: Vec<f64>,
     mean_square: f64,
-) -> Result<(Vec<f64>, Vec<f64>), DynamicsError> {
-    let mut along = Vec::with_capacity(gradients.len());
-    for gradient in gradients {
-        along.push(gradient.dot(mean)? - mean_square);
+}
+
+impl Deviations {
+    /// By `|gₖ|² − 2 gₖ·ḡ + |ḡ|²` where that is accurate: it makes no vectors, and reads once.
+    fn of(gradients: &[LeafVector], mean: &LeafVector) -> Result<Self, DynamicsError> {
+        let mut pairs = vec![(mean, mean)];
+        pairs.extend(gradients.iter().map(|gradient| (gradient, gradient)));
+        pairs.extend(gradients.iter().map(|gradient| (gradient, mean)));
+        let (products, _) = LeafVector::dots(&pairs, &[])?;
+        let (squares, along) = products.split_at(gradients.len() + 1);
+        for &square in squares {
+            finite_square(square)?;
+        }
+        let (mean_square, squares) = (squares[0], &squares[1..]);
+        let along: Vec<f64> = along.iter().map(|along| along - mean_square).collect();
+        let pairs = squares.iter().zip(&along);
+        let distances = pairs.map(|(square, along)| square - mean_square - 2.0 * along);
+        let distances: Vec<f64> = distances.map(|distance| distance.max(0.0)).collect();
+        let terms = squares.iter().sum::<f64>() + gradients.len() as f64 * mean_square;
+        if distances.iter().sum::<f64>() > CANCELLED * terms {
+            return Ok(Self {
+                distances,
+                along,
+                mean_square,
+            });
+        }
+        let (mut distances, mut along) = (Vec::new(), Vec::new());
+        for gradient in gradients {
+            let deviation = gradient.axpby(1.0, -1.0, mean)?;
+            let pairs = [(&deviation, &deviation), (&deviation, mean)];
+            let (found, _) = LeafVector::dots(&pairs, &[])?;
+            distances.push(found[0]);
+            along.push(found[1]);
+        }
+        Ok(Self {
+            distances,
+            along,
+            mean_square,
+        })
     }
-    let pairs = squares.iter().zip(&along);
-    let distances = pairs.map(|(square, along)| square - mean_square - 2.0 * along);
-    let mut distances: Vec<f64> = distances.map(|distance| distance.max(0.0)).collect();
-    let terms = squares.iter().sum::<f64>() + gradients.len() as f64 * mean_square;
-    if distances.iter().sum::<f64>() > CANCELLED * terms {
-        return Ok((distances, along));
-    }
-    distances.clear();
-    along.clear();
-    for gradient in gradients {
-        let deviation = gradient.clone().axpy(-1.0, mean)?;
-        distances.push(square(&deviation)?);
-        along.push(deviation.dot(mean)?);
-    }
-    Ok((distances, along))
 }
 
 /// The forms of a Hessian in the deviations of gradients, one block after the other.
@@ -272,16 +307,25 @@ fn two_sizes<M: Module, K>(
     })
 }
 
-/// Passes the gradient of every part of at most `size` examples to `visit`. An estimate needs all parts, so that an
-/// observer that stops the pass is an error.
+/// Passes the gradient of every part of at most `size` examples to `visit`.
 fn each_part<M: Module, K>(
     risk: &Risk<'_, M, K>,
     model: &M,
     size: Option<usize>,
-    mut visit: impl FnMut(PartGradient) -> Result<(), DynamicsError>,
+    visit: impl FnMut(PartGradient) -> Result<(), DynamicsError>,
+) -> Result<(), DynamicsError> {
+    each_part_of(|visit| risk.each_part_gradient(model, size, visit), visit)
+}
+
+type Visit<'v, V> = dyn FnMut(PartGradient<V>) -> Result<ControlFlow<()>, LossError> + 'v;
+
+/// Runs a pass over parts. An estimate needs all parts, so that an observer that stops the pass is an error.
+fn each_part_of<V>(
+    pass: impl FnOnce(&mut Visit<'_, V>) -> Result<bool, LossError>,
+    mut visit: impl FnMut(PartGradient<V>) -> Result<(), DynamicsError>,
 ) -> Result<(), DynamicsError> {
     let (mut failed, mut batches) = (None, 0);
-    let completed = risk.each_part_gradient(model, size, &mut |part: PartGradient| {
+    let completed = pass(&mut |part| {
         batches = part.batch;
         Ok(match visit(part) {
             Ok(()) => ControlFlow::Continue(()),
@@ -315,7 +359,10 @@ fn mean_vector(
 
 /// `|v|²` of a gradient.
 fn square(gradient: &ParamVector) -> Result<f64, DynamicsError> {
-    let square = gradient.dot(gradient)?;
+    finite_square(gradient.dot(gradient)?)
+}
+
+fn finite_square(square: f64) -> Result<f64, DynamicsError> {
     if square.is_finite() {
         Ok(square)
     } else {

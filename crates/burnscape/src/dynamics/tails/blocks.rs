@@ -18,7 +18,10 @@ pub(super) fn of_sums(samples: &[f64], sums_of: usize) -> Vec<f64> {
     let mut logs: Vec<f64> = blocks()
         .flat_map(|block| {
             let next = block.iter().cycle().skip(1);
-            block.iter().zip(next).map(|(x, next)| (x - next).abs().ln())
+            block
+                .iter()
+                .zip(next)
+                .map(|(x, next)| (x - next).abs().ln())
         })
         .collect();
     replace_infinite(&mut logs);
@@ -54,11 +57,13 @@ pub(super) fn of_sums(samples: &[f64], sums_of: usize) -> Vec<f64> {
 pub(super) fn of_groups(samples: &[f64]) -> Vec<f64> {
     let groups: Vec<Moments> = samples.chunks_exact(GROUP).map(Moments::of_pairs).collect();
     let count = groups.len() as f64;
-    let total = groups.iter().fold(Moments::default(), |total, group| Moments {
-        count: total.count + group.count,
-        sum: total.sum + group.sum,
-        squares: total.squares + group.squares,
-    });
+    let total = groups
+        .iter()
+        .fold(Moments::default(), |total, group| Moments {
+            count: total.count + group.count,
+            sum: total.sum + group.sum,
+            squares: total.squares + group.squares,
+        });
     let center = total.sum / total.count;
     let pairs = total.count / count;
     let first = |group: &Moments| (group.sum - center * group.count) / pairs;

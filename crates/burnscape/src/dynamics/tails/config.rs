@@ -68,13 +68,14 @@ const POOLED_EXCESS: f64 = 0.05;
 /// ```
 /// use std::f64::consts::PI;
 ///
-/// use burnscape::dynamics::{TailEstimator, TailIndexConfig};
+/// use burnscape::dynamics::{TailEstimator, TailIndex, TailIndexConfig};
 ///
 /// // Quantiles of a Cauchy law, which is stable with α = 1.
 /// let count = 2_000;
 /// let place = |index: usize| (index as f64 + 0.5) / count as f64 - 0.5;
 /// let cauchy: Vec<f64> = (0..count).map(|index| (PI * place(index)).tan()).collect();
-/// let index = TailIndexConfig::new(TailEstimator::Mohammadi { sums_of: 20 }).run(&[cauchy])?;
+/// let config = TailIndexConfig::new(TailEstimator::Mohammadi { sums_of: 20 });
+/// let index = TailIndex::of(&[cauchy], &config)?;
 /// assert!(index.is_heavier && (index.alpha - 1.0).abs() < 0.1);
 /// assert!((index.null_alpha - 2.0).abs() < 0.1);
 /// println!("{index}"); // The tail index is 1.01 (95 % interval 0.89 to 1.11), …
@@ -99,23 +100,6 @@ pub struct TailIndexConfig {
 }
 
 impl TailIndexConfig {
-    /// Estimates the tail index of samples: one list for each coordinate, of which element `i` belongs to example `i`. One
-    /// coordinate is enough, for instance the norms of gradients
-    /// ([`example_gradient_norms`](crate::loss::Risk::example_gradient_norms)).
-    ///
-    /// Samples need not be centered, and examples must be independent. Samples that do not fill the last block are
-    /// left out.
-    ///
-    /// # Errors
-    ///
-    /// [`DynamicsError::OutOfRange`] for settings, for too few samples, for coordinates of different lengths or with numbers
-    /// that are not finite, and for coordinates that are constant or repeat values so often that more than a twentieth of
-    /// all pairs of samples agree: stable laws have no value twice, and `ln 0` is no number.
-    pub fn run(&self, coordinates: &[Vec<f64>]) -> Result<TailIndex, DynamicsError> {
-        self.check()?;
-        self.index(coordinates, Cost::default(), Vec::new())
-    }
-
     /// Refuses settings out of range.
     pub(super) fn check(&self) -> Result<(), OutOfRange> {
         ensure("confidence", self.confidence, FRACTION)?;

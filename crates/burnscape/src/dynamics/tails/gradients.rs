@@ -22,7 +22,7 @@ impl TailIndexConfig {
     /// A coordinate at which many examples have the same gradient is left out with a warning: units that are off and inputs
     /// that are zero give gradients of zero, and their number says nothing about tails.
     ///
-    /// For the norms of the gradients, call [`run`](Self::run) with
+    /// For the norms of the gradients, call [`TailIndex::of`] with
     /// [`example_gradient_norms`](Risk::example_gradient_norms).
     ///
     /// # Cost
@@ -33,10 +33,10 @@ impl TailIndexConfig {
     ///
     /// # Errors
     ///
-    /// Those of [`run`](Self::run), [`DynamicsError::OutOfRange`] if all coordinates are left out,
+    /// Those of [`TailIndex::of`], [`DynamicsError::OutOfRange`] if all coordinates are left out,
     /// [`DynamicsError::NotExampleMean`] if the loss is not a mean or sum over its examples, and
     /// [`DynamicsError::Loss`] as the risk returns it.
-    pub fn run_on_gradients<M: Module, K>(
+    pub fn run<M: Module, K>(
         &self,
         risk: &Risk<'_, M, K>,
         model: &M,
@@ -127,7 +127,7 @@ impl<M: Module, K> Monitor<M, K> for TailIndexConfig {
         risk: &Risk<'_, M, K>,
         moment: &Moment<'_, M>,
     ) -> Result<TailIndex, DynamicsError> {
-        self.run_on_gradients(risk, moment.model)
+        self.run(risk, moment.model)
     }
 
     fn to_state(&self) -> Result<(), DynamicsError> {

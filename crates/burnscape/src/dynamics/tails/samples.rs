@@ -43,7 +43,10 @@ pub(super) fn order(num_samples: usize, seed: u64) -> Vec<usize> {
 pub(super) fn check(coordinates: &[Vec<f64>]) -> Result<usize, OutOfRange> {
     let refused = |value: f64, expected: String| OutOfRange::new("coordinates", value, expected);
     let Some(first) = coordinates.first() else {
-        return Err(refused(0.0, "the samples of at least one coordinate".into()));
+        return Err(refused(
+            0.0,
+            "the samples of at least one coordinate".into(),
+        ));
     };
     let count = first.len();
     for (index, values) in coordinates.iter().enumerate() {
@@ -58,9 +61,8 @@ pub(super) fn check(coordinates: &[Vec<f64>]) -> Result<usize, OutOfRange> {
         }
         match repeated(values) {
             Some((value, times)) if times == count => {
-                let expected = format!(
-                    "samples that vary: coordinate {index} is constant, leave it out"
-                );
+                let expected =
+                    format!("samples that vary: coordinate {index} is constant, leave it out");
                 return Err(refused(value, expected));
             }
             Some((value, times)) => {

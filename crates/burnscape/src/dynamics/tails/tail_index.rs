@@ -3,10 +3,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::TailIndexConfig;
-use crate::dynamics::{Cost, Quantity, Reading};
+use crate::dynamics::{Cost, DynamicsError, Quantity, Reading};
 use crate::writing::number;
 
-/// The result of [`TailIndexConfig::run`] and [`TailIndexConfig::run_on_gradients`].
+/// How heavy the tails of gradient noise are ([`TailIndexConfig::run`]), or those of samples ([`TailIndex::of`]).
 ///
 /// Indices may be infinite, where samples are less spread than those of any stable law.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,25 @@ pub struct TailIndex {
     pub cost: Cost,
     /// The configuration, seed included.
     pub config: TailIndexConfig,
+}
+
+impl TailIndex {
+    /// Estimates the tail index of samples: one list for each coordinate, of which element `i` belongs to example `i`. One
+    /// coordinate is enough, for instance the norms of gradients
+    /// ([`example_gradient_norms`](crate::loss::Risk::example_gradient_norms)).
+    ///
+    /// Samples need not be centered, and examples must be independent. Samples that do not fill the last block are
+    /// left out.
+    ///
+    /// # Errors
+    ///
+    /// [`DynamicsError::OutOfRange`] for settings, for too few samples, for coordinates of different lengths or with numbers
+    /// that are not finite, and for coordinates that are constant or repeat values so often that more than a twentieth of
+    /// all pairs of samples agree: stable laws have no value twice, and `ln 0` is no number.
+    pub fn of(coordinates: &[Vec<f64>], config: &TailIndexConfig) -> Result<Self, DynamicsError> {
+        config.check()?;
+        config.index(coordinates, Cost::default(), Vec::new())
+    }
 }
 
 impl fmt::Display for TailIndex {

@@ -90,9 +90,7 @@ impl<M> Data for Chosen<'_, M> {
     }
 
     fn visit_tensor_parts(&self, examples: usize, visit: &mut VisitTensors<'_>) {
-        self.visit_parts(examples, &mut |part| {
-            visit(part.map(|part| part.tensors()))
-        });
+        self.visit_parts(examples, &mut |part| visit(part.map(|part| part.tensors())));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::space::{LeafVector, Nearby, ParamVector, epsilon};
 
 /// Loss and gradient of a part of a batch. Both are those of the mean over its examples, for a sum as well.
 #[derive(Debug, Clone)]
-pub(crate) struct PartGradient {
+pub(crate) struct PartGradient<V = ParamVector> {
     /// Index of the batch.
     pub(crate) batch: usize,
     /// Examples of the part.
@@ -22,7 +22,7 @@ pub(crate) struct PartGradient {
     /// The mean loss of the part, which is finite.
     pub(crate) loss: f64,
     /// Its gradient, which need not be finite.
-    pub(crate) gradient: ParamVector,
+    pub(crate) gradient: V,
 }
 
 impl<M: Module, K> Risk<'_, M, K> {
@@ -45,6 +45,24 @@ impl<M: Module, K> Risk<'_, M, K> {
         model: &M,
         size: Option<usize>,
         visit: &mut dyn FnMut(PartGradient) -> Result<ControlFlow<()>, LossError>,
+    ) -> Result<bool, LossError> {
+        self.each_part_leaves(model, size, &mut |part| {
+            visit(PartGradient {
+                batch: part.batch,
+                num_examples: part.num_examples,
+                batch_examples: part.batch_examples,
+                loss: part.loss,
+                gradient: ParamVector::from_leaves(&part.gradient)?,
+            })
+        })
+    }
+
+    /// Same as [`each_part_gradient`](Self::each_part_gradient), without a copy into one tensor.
+    pub(crate) fn each_part_leaves(
+        &self,
+        model: &M,
+        size: Option<usize>,
+        visit: &mut dyn FnMut(PartGradient<LeafVector>) -> Result<ControlFlow<()>, LossError>,
     ) -> Result<bool, LossError> {
         let space = self.space(model)?;
         let pass = Pass::of(self, model, true)?;
@@ -73,7 +91,7 @@ impl<M: Module, K> Risk<'_, M, K> {
                     num_examples,
                     batch_examples,
                     loss: value,
-                    gradient: ParamVector::from_leaves(&gradient)?,
+                    gradient,
                 })?;
                 let progress = Progress::new(Work::Gradient, done);
                 let reported = self.report(progress.of(total).value(value));

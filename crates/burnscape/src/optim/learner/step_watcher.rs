@@ -10,12 +10,7 @@ pub(crate) trait StepWatcher<M> {
     fn begin(&self);
 
     /// Measures if the step is due; nothing else costs anything. An error interrupts the training after the step.
-    fn observe(
-        &self,
-        model: &M,
-        start: &StepStart,
-        record: &RecordOf<'_>,
-    ) -> Result<(), String>;
+    fn observe(&self, model: &M, start: &StepStart, record: &RecordOf<'_>) -> Result<(), String>;
 
     /// The state, for a checkpoint.
     fn to_bytes(&self) -> Result<Vec<u8>, String>;
