@@ -35,7 +35,9 @@ use burn::train::renderer::{
 use burn::train::{
     ClassificationOutput, InferenceStep, Learner, SupervisedTraining, TrainOutput, TrainStep,
 };
-use burnscape::dynamics::{CurvatureMonitorConfig, Due, LearnerMonitors, Monitors, Watch};
+use burnscape::dynamics::{
+    CurvatureMonitorConfig, Due, EdgeRule, LearnerMonitors, Monitors, Watch,
+};
 use burnscape::loss::{Batch, Risk};
 use burnscape::optim::{Sam, SamConfig};
 use clap::Parser;
@@ -183,7 +185,9 @@ fn train(args: Args) -> Result<(), Box<dyn Error>> {
 
     // The sharpness on the validation digits, about once an epoch.
     let loss = |model: &Classifier, batch: Digits| model.classify(batch).loss;
-    let sharpness = CurvatureMonitorConfig::new().init()?;
+    let sharpness = CurvatureMonitorConfig::new()
+        .with_optimizer(EdgeRule::momentum(&MomentumConfig::new())?)
+        .init()?;
     let sharpness = Watch::new(Due::Every(15), sharpness, Risk::owned(loss, valid.clone()))?;
     let readings = sharpness.readings();
     let monitors = LearnerMonitors::new(Monitors::new().with(sharpness)?);

@@ -3,7 +3,7 @@
 
 use burn::optim::SgdConfig;
 use burn::tensor::Device;
-use burnscape::dynamics::{CurvatureMonitorConfig, CurvatureReading, Due, Moment, Watch};
+use burnscape::dynamics::{CurvatureMonitorConfig, CurvatureReading, Due, EdgeRule, Moment, Watch};
 use burnscape::loss::Risk;
 
 use super::model::{Batch, Mlp, clusters, squared, step};
@@ -16,7 +16,10 @@ fn descend(data: &[Batch], lr: f64, steps: usize, every: usize) -> Vec<Curvature
     let device = Device::default().autodiff();
     let mut model = Mlp::new([8, 16, 16, 3], 3, &device);
     let mut sgd = SgdConfig::new().init();
-    let monitor = CurvatureMonitorConfig::new().init().unwrap();
+    let monitor = CurvatureMonitorConfig::new()
+        .with_optimizer(EdgeRule::gradient_descent())
+        .init()
+        .unwrap();
     let risk = Risk::new(&squared, data);
     let mut watch = Watch::new(Due::Every(every), monitor, risk).unwrap();
     for index in 0..=steps {

@@ -136,6 +136,7 @@ fn cells(seen: &Observation<CurvatureReading>) -> Vec<(&'static str, Option<f64>
         ("trace_standard_error", reading.trace_standard_error),
         ("num_matvecs", Some(reading.num_matvecs as f64)),
         ("num_gradients", Some(reading.num_gradients as f64)),
+        ("cost_in_gradients", Some(reading.cost().in_gradients())),
     ]
 }
 

@@ -443,7 +443,10 @@ fn observations_are_tables_and_lists() {
     let loss = observations[0].reading.loss;
     let mut written = Vec::new();
     observations.write_csv(&mut written).unwrap();
-    let expected = format!("step,lr,loss,distance\n0,0.125,{loss},\n3,0.125,{loss},0\n");
+    let third = 1.0 / 3.0;
+    let expected = format!(
+        "step,lr,loss,distance,cost_in_gradients\n0,0.125,{loss},,{third}\n3,0.125,{loss},0,{third}\n"
+    );
     assert_eq!(String::from_utf8(written).unwrap(), expected);
     let text = observations.to_json().unwrap();
     let read = Vec::<Observation<Moved>>::from_json(&text).unwrap();

@@ -45,7 +45,7 @@ fn every_number_of_a_reading_is_exact_on_a_quadratic() {
             .unwrap()
     };
     let edges = |reading: &CurvatureReading| (reading.edge.unwrap(), reading.edge_ratio.unwrap());
-    let reading = measure(EdgeRule::default());
+    let reading = measure(EdgeRule::gradient_descent());
     assert_near(reading.loss, -5.0);
     assert_near(reading.gradient_norm, 56.0_f64.sqrt());
     // The algebraically largest eigenvalue; another is negative.

@@ -100,10 +100,14 @@ fn an_alarm_may_come_late_or_for_nothing() {
     let late = points(&[(1.0, 1.0, 0.6), (1.0, 1.0, 0.9), (3.0, 1.0, 1.0)]);
     let found = judged(&late, &control(&QUIET));
     assert_eq!((found.generalized, found.lead), (Some(0), Some(-200)));
-    assert!(found.to_string().contains("200 steps after it generalizes"));
+    assert!(!found.is_specific);
+    let text = found.to_string();
+    assert!(text.contains("200 steps after it generalizes"));
+    assert!(text.ends_with("The alarm does not announce generalization."));
     let nothing = points(&[(1.0, 1.0, 0.0), (3.0, 1.0, 0.0)]);
     let found = judged(&nothing, &control(&QUIET));
     assert_eq!((found.step, found.lead), (Some(100), None));
+    assert!(!found.is_specific);
     let text = found.to_string();
     assert!(
         text.contains("with an alarm at step 100. It does not generalize."),
@@ -117,6 +121,16 @@ fn readings_of_zero_are_no_rise() {
     assert_eq!(found.control_step, None);
     let found = judged(&run(), &control(&[1.0, 0.0, 0.0, 1e-9, 0.0]));
     assert_eq!(found.control_step, Some(300));
+}
+
+/// A control that memorizes at its last point cannot have an alarm.
+#[test]
+fn a_control_is_watched_as_long_as_the_run() {
+    let run = points(&[(1.0, 1.0, 0.0), (1.0, 1.0, 0.0), (3.0, 1.0, 0.9)]);
+    let late = points(&[(1.0, 0.1, 0.0), (1.0, 0.1, 0.0), (1.0, 1.0, 0.0)]);
+    let error = AlarmConfig::new(2.0).run(&run, &late).unwrap_err();
+    let expected = "as long as the run until its alarm, 200 steps";
+    assert!(error.to_string().contains(expected), "{error}");
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn readings_are_tables_and_json() {
     readings.write_csv(&mut table).unwrap();
     let table = String::from_utf8(table).unwrap();
     let header = "step,lr,bracket,relative,over_sharpness,sharpness,invariant,variance,loss,\
-                  num_gradients,num_matvecs\n";
+                  num_gradients,num_matvecs,cost_in_gradients\n";
     assert!(table.starts_with(header), "{table}");
     let defect = &readings[0].reading;
     let read = CommutatorDefect::from_json(&defect.to_json().unwrap()).unwrap();

@@ -86,6 +86,7 @@ fn pairs_need_two_batches_each() {
         needed,
         found,
         what,
+        remedy: "compare fewer pairs (`with_num_pairs`), or cut the batches (`with_batch_size`)",
     };
     // A single micro-batch has no partner.
     assert_eq!(refused(&one_pair(), &[4]), few(2, 1, "batches"));

@@ -185,7 +185,10 @@ fn gradient_descent_cycles_where_the_secant_is_at_the_edge() {
             let powers = Tensor::cat(vec![square.clone() * 0.5, square.square() * -0.25], 0);
             (powers * ab).sum()
         };
-        let monitor = CurvatureMonitorConfig::new().init().unwrap();
+        let monitor = CurvatureMonitorConfig::new()
+            .with_optimizer(EdgeRule::gradient_descent())
+            .init()
+            .unwrap();
         let mut watch = Watch::new(Due::Every(1), monitor, Risk::new(&batch, &data)).unwrap();
         let at = point(&[last]);
         let seen = watch.observe(&Moment::new(0, lr, &at)).unwrap().unwrap();

@@ -144,7 +144,7 @@ fn edges_with_decay_are_those_of_closed_forms() {
 fn without_momentum_and_decay_the_edge_is_two_over_the_rate() {
     let none = MomentumConfig::new().with_momentum(0.0).with_dampening(0.0);
     for rule in [
-        EdgeRule::default(),
+        EdgeRule::gradient_descent(),
         EdgeRule::momentum(&none).unwrap(),
         EdgeRule::momentum(&none.with_nesterov(true)).unwrap(),
         EdgeRule::ema(0.0).unwrap(),
@@ -166,8 +166,8 @@ fn edges_that_do_not_exist_are_none() {
     assert_eq!(EdgeRule::sam(0.1).unwrap().edge(0.1, 0.0), None);
     // The decay alone is unstable.
     for rule in [
-        EdgeRule::default().with_decoupled_decay(20.0),
-        EdgeRule::default().with_coupled_decay(20.0),
+        EdgeRule::gradient_descent().with_decoupled_decay(20.0),
+        EdgeRule::gradient_descent().with_coupled_decay(20.0),
     ] {
         let rule = rule.unwrap();
         assert_eq!(rule.edge(0.1, 1.0), None);

@@ -83,8 +83,14 @@ fn settings_with_which_no_optimizer_works_are_refused() {
     }
     assert_out_of_range(EdgeRule::sam(-0.1), "rho");
     for rate in [-1.0, f64::INFINITY] {
-        assert_out_of_range(EdgeRule::default().with_coupled_decay(rate), "rate");
-        assert_out_of_range(EdgeRule::default().with_decoupled_decay(rate), "rate");
+        assert_out_of_range(
+            EdgeRule::gradient_descent().with_coupled_decay(rate),
+            "rate",
+        );
+        assert_out_of_range(
+            EdgeRule::gradient_descent().with_decoupled_decay(rate),
+            "rate",
+        );
     }
     let penalty = Some(WeightDecayConfig::new(-1.0));
     assert_out_of_range(
@@ -279,4 +285,36 @@ fn before_its_first_step_an_optimizer_has_no_preconditioned_edge() {
     assert_eq!((reading.edge, reading.edge_ratio), (None, None));
     assert_eq!(reading.preconditioned_sharpness, None);
     assert!((reading.sharpness - 4.0).abs() < 1e-9);
+}
+
+/// Of an optimizer without a known edge there is the sharpness, and no number beside it.
+#[test]
+fn without_a_rule_there_is_no_edge() {
+    let (lion, at) = watched(LionConfig::new().init());
+    let reading = read(&EdgeRule::none(), &lion, &at, &CURVATURES, LR).unwrap();
+    assert!(reading.sharpness > 0.0);
+    assert_eq!((reading.edge, reading.edge_ratio), (None, None));
+    assert_eq!(EdgeRule::none().edge(LR, 1.0), None);
+}
+
+/// A rule without a preconditioner is not that of an optimizer that has one.
+#[test]
+fn a_plain_rule_beside_an_optimizer_that_divides_is_refused() {
+    let rule = EdgeRule::gradient_descent();
+    for optimizer in [
+        AdamConfig::new().init(),
+        RmsPropConfig::new().init(),
+        AdaGradConfig::new().init(),
+    ] {
+        let (optimizer, at) = watched(optimizer);
+        let error = read(&rule, &optimizer, &at, &CURVATURES, LR).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("by which it divides the gradient"),
+            "{error}"
+        );
+    }
+    let (sgd, at) = watched(SgdConfig::new().init());
+    assert!(read(&rule, &sgd, &at, &CURVATURES, LR).is_ok());
 }

@@ -52,7 +52,7 @@ fn records_of_the_monitors_go_with_their_models() {
             assert!(text.contains(part), "{text}");
         }
     };
-    let named = watch(4, &EdgeRule::default()).named("other");
+    let named = watch(4, &EdgeRule::gradient_descent()).named("other");
     let other = LearnerMonitors::new(Monitors::new().with(named).unwrap());
     resumed(&other, "other");
     fs::write(file(4), b"not a record").unwrap();

@@ -78,7 +78,7 @@ fn every_estimator_agrees_with_a_dense_hessian() {
             (Some(found), Some(expected)) => near(Some(found), expected),
             (found, expected) => assert_eq!(found, expected),
         }
-        assert_eq!(noise.cost.num_matvecs, noise.num_gradients + 1 + 2);
+        assert_eq!(noise.cost.num_matvecs, noise.num_samples + 1 + 2);
     }
 }
 

@@ -125,7 +125,7 @@ fn micro_batches_are_unbiased() {
     near(mean(|noise| noise.trace), trace, 1e-12);
     near(mean(|noise| noise.gradient_norm_squared), square, 1e-11);
     // Two gradients have no interval.
-    assert_eq!(found[0].num_gradients, 2);
+    assert_eq!(found[0].num_samples, 2);
     assert!(found[0].trace_interval.is_none() && found[0].scale_interval.is_none());
 }
 
@@ -144,7 +144,7 @@ fn two_sizes_are_unbiased() {
         }
     }
     let noise = measured(&data, NoiseEstimator::TwoSizes { small: 2 });
-    assert_eq!((noise.num_gradients, noise.batch_size), (90, 4));
+    assert_eq!((noise.num_samples, noise.batch_size), (90, 4));
     near(noise.trace, trace, 1e-12);
     near(noise.gradient_norm_squared, square, 1e-11);
 }
@@ -177,7 +177,7 @@ fn micro_batches_of_one_example_are_the_examples() {
     let one = measured(&examples.batches(8), NoiseEstimator::MicroBatches { size });
     let other = measured(&examples.batches(8), PER_EXAMPLE);
     agree(&one, &other);
-    assert_eq!((one.num_gradients, one.batch_size), (24, 1));
+    assert_eq!((one.num_samples, one.batch_size), (24, 1));
 }
 
 #[test]

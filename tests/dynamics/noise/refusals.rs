@@ -73,6 +73,7 @@ fn a_single_gradient_has_no_variance() {
         needed: 2,
         found: 1,
         what,
+        remedy: "use smaller batches, or micro-batches of a smaller size",
     };
     for estimator in [BATCHES, micro(8)] {
         let few = too_few("micro-batches");
@@ -83,7 +84,7 @@ fn a_single_gradient_has_no_variance() {
     // A pair of sizes has estimates, but no interval, and no curvature of the noise.
     let pair = NoiseEstimator::TwoSizes { small: 2 };
     let noise = run(examples.batches(8), pair).unwrap();
-    assert_eq!(noise.num_gradients, 1);
+    assert_eq!(noise.num_samples, 1);
     assert!(noise.trace.is_finite() && noise.trace_interval.is_none());
     assert!(noise.scale_interval.is_none());
     let data = examples.batches(8);

@@ -91,7 +91,7 @@ fn readings_pool_as_a_ratio_of_means() {
         mean(|noise| noise.gradient_curvature.unwrap()),
     );
     near(pooled.curvature_scale.unwrap(), above / below);
-    assert_eq!((pooled.num_gradients, pooled.num_examples), (48, 64));
+    assert_eq!((pooled.num_samples, pooled.num_examples), (48, 64));
     let mut cost = Cost::default();
     readings.iter().for_each(|noise| cost += noise.cost);
     assert_eq!(pooled.cost, cost);

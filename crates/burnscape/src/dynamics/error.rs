@@ -36,7 +36,7 @@ pub enum DynamicsError {
     Loss(#[from] LossError),
     /// Theory knows no number above which this optimizer is unstable.
     #[error(
-        "no edge is known for {optimizer}; leave `with_optimizer` out, and compare the sharpness with no edge"
+        "no edge is known for {optimizer}; leave `with_optimizer` out: the sharpness is measured without an edge"
     )]
     NoEdge {
         /// The optimizer or its setting.
@@ -101,7 +101,7 @@ pub enum DynamicsError {
         source: Box<DynamicsError>,
     },
     /// An estimate needs more examples, micro-batches or batches.
-    #[error("{found} {what} are too few, {needed} is the least; use more data, or smaller batches")]
+    #[error("{found} {what} are too few, {needed} is the least; {remedy}")]
     TooFewBatches {
         /// The least number.
         needed: usize,
@@ -109,6 +109,8 @@ pub enum DynamicsError {
         found: usize,
         /// What is counted, for instance micro-batches.
         what: &'static str,
+        /// What to do.
+        remedy: &'static str,
     },
     /// A micro-batch is larger than the batch that it is a part of.
     #[error(

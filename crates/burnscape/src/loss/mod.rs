@@ -95,8 +95,8 @@ pub(crate) use programs::MOST_PROGRAMS;
 pub use recorded::Recorded;
 pub use reduction::Reduction;
 pub(crate) use risk::{
-    BatchScores, Draws, InParts, Observer, OperatorSettings, PartGradient, RiskBatch, SharedData,
-    Source, SourceInParts, each, each_tensors, of_one_batch,
+    BatchScores, DataReading, Draws, InParts, Observer, OperatorSettings, PartGradient, RiskBatch,
+    SharedData, Source, SourceInParts, each, each_tensors, of_one_batch,
 };
 pub use risk::{Classes, PerExample, Progress, Risk, RiskGradient, RiskValue, Split, Whole, Work};
 pub(crate) use tally::examples_and_weight;

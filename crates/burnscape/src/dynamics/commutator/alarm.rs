@@ -34,7 +34,7 @@ pub struct Alarm {
     pub control_memorized: usize,
     /// The step of the alarm in the control, which does not generalize: a false one.
     pub control_step: Option<usize>,
-    /// Whether there is an alarm in the run and none in the control.
+    /// Whether the alarm comes before the run generalizes, and the control has none.
     pub is_specific: bool,
 }
 
@@ -77,9 +77,9 @@ impl fmt::Display for Alarm {
                 )?;
             }
         }
-        match (self.step, self.control_step) {
-            (Some(_), None) => write!(f, " In these two runs the alarm is specific."),
-            (Some(_), Some(_)) => write!(f, " The alarm does not announce generalization."),
+        match (self.step, self.is_specific) {
+            (Some(_), true) => write!(f, " In these two runs the alarm is specific."),
+            (Some(_), false) => write!(f, " The alarm does not announce generalization."),
             (None, _) => Ok(()),
         }
     }

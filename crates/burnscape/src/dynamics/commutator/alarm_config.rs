@@ -103,21 +103,34 @@ impl AlarmConfig {
             let expected = format!("{step} or more for the last step, that of the alarm");
             return Err(OutOfRange::new("control.step", last as f64, expected).into());
         }
+        if let (Some(memorized), Some(step)) = (self.memorized_at(run), step) {
+            let watched = last - control_memorized;
+            let needed = step - memorized;
+            if watched < needed {
+                let expected = format!(
+                    "{} or more for the last step: the control must be watched after it memorizes as long as the run until \
+                     its alarm, {needed} steps",
+                    control_memorized + needed
+                );
+                return Err(OutOfRange::new("control.step", last as f64, expected).into());
+            }
+        }
         let control_step = self.alarm(control);
         let generalized = run
             .iter()
             .find(|point| point.test_accuracy >= self.generalized)
             .map(|point| point.step);
+        let lead = generalized
+            .zip(step)
+            .map(|(generalized, step)| generalized as i64 - step as i64);
         Ok(Alarm {
             memorized: self.memorized_at(run),
             step,
             generalized,
-            lead: generalized
-                .zip(step)
-                .map(|(generalized, step)| generalized as i64 - step as i64),
+            lead,
             control_memorized,
             control_step,
-            is_specific: step.is_some() && control_step.is_none(),
+            is_specific: lead.is_some_and(|lead| lead > 0) && control_step.is_none(),
         })
     }
 

@@ -24,7 +24,8 @@ pub struct CommutatorDefect {
     /// `D / λ_max`, if the sharpness was asked for; none unless both exist and `λ_max` is positive.
     #[serde(with = "number")]
     pub over_sharpness: Option<f64>,
-    /// `λ_max`, the largest eigenvalue of the Hessian of the mean loss over the data, if it was asked for.
+    /// `λ_max`, the largest eigenvalue of the Hessian of the mean loss over the data, if it was asked for and the
+    /// search for it converged.
     #[serde(with = "number")]
     pub sharpness: Option<f64>,
     /// `√V_a / |ḡ|²`, which does not depend on the batch size, if it was asked for. None at a gradient of zero.

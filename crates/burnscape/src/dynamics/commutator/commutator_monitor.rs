@@ -131,7 +131,7 @@ impl CommutatorMonitor {
         let top = self.config.sharpness.then(|| self.sharpness(hessians));
         let top = top.transpose()?;
         work.matvecs += top.map_or(0, |(_, products)| products) * num_parts;
-        let sharpness = top.map(|(value, _)| scale * value);
+        let sharpness = top.and_then(|(value, _)| Some(scale * value?));
         let bracket = median(&found.brackets);
         Ok(CommutatorDefect {
             bracket,
@@ -153,14 +153,20 @@ impl CommutatorMonitor {
         })
     }
 
-    /// The largest eigenvalue of the Hessian over all batches, and the products that it took.
-    fn sharpness(&self, hessians: &BatchHessians<'_>) -> Result<(f64, usize), CurvatureError> {
+    /// The largest eigenvalue of the Hessian over all batches, if the search converged, and the products that it took.
+    fn sharpness(
+        &self,
+        hessians: &BatchHessians<'_>,
+    ) -> Result<(Option<f64>, usize), CurvatureError> {
         let found = EigenpairsConfig::new(1, Which::Largest)
             .with_tolerance(TOLERANCE)
             .with_seed(self.config.seed)
             .run(hessians.whole())?;
         match found.values.first() {
-            Some(&value) if found.outcome != Outcome::Stopped => Ok((value, found.num_matvecs)),
+            Some(&value) if found.outcome != Outcome::Stopped => {
+                let value = found.outcome.is_converged().then_some(value);
+                Ok((value, found.num_matvecs))
+            }
             _ => Err(CurvatureError::Stopped),
         }
     }

@@ -65,6 +65,7 @@ impl Pairing {
                     Some(_) => "micro-batches",
                     None => "batches",
                 },
+                remedy: "compare fewer pairs (`with_num_pairs`), or cut the batches (`with_batch_size`)",
             });
         }
         let mut order: Vec<usize> = (0..num_parts).collect();

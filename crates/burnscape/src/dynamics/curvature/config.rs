@@ -30,9 +30,9 @@ use crate::range::{FRACTION, ensure};
 /// ```
 #[derive(Config, Debug)]
 pub struct CurvatureMonitorConfig {
-    /// The optimizer that takes the steps, to report its edge; plain gradient descent by default. Of an optimizer that
-    /// preconditions the gradient, such as Adam, the monitor measures the preconditioned sharpness in addition.
-    #[config(default = "EdgeRule::default()")]
+    /// The optimizer that takes the steps, to report its edge; none by default. Of an optimizer that preconditions the
+    /// gradient, such as Adam, the monitor measures the preconditioned sharpness in addition.
+    #[config(default = "EdgeRule::none()")]
     pub optimizer: EdgeRule,
     /// The residual at which the top eigenpair is accepted, relative to the largest absolute Ritz
     /// value; at least 32 ε of the parameters' type. In half precision that is 0.03 (f16) and 0.25

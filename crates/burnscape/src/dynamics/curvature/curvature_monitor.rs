@@ -8,6 +8,7 @@ use burnscape_krylov::{
 use super::kept_programs::KeptPrograms;
 use super::{CurvatureMonitorConfig, CurvatureMonitorState, CurvatureReading};
 use crate::curvature::{CurvatureError, Hessian};
+use crate::dynamics::edges::refuse_preconditioner;
 use crate::dynamics::{DynamicsError, Moment, Monitor};
 use crate::loss::{Draws, Risk};
 use crate::range::ensure;
@@ -174,7 +175,15 @@ impl CurvatureMonitor {
         moment: &Moment<'_, M>,
     ) -> Result<Option<OptimizerRecord>, DynamicsError> {
         ensure("lr", moment.lr, 0.0..)?;
-        if !self.config.optimizer.is_preconditioned() {
+        let rule = &self.config.optimizer;
+        if !rule.is_preconditioned() {
+            // Once: to read the state costs a download.
+            if rule.is_known()
+                && self.num_measurements == 0
+                && let Some(record) = moment.optimizer_record()?
+            {
+                refuse_preconditioner(record)?;
+            }
             return Ok(None);
         }
         let record = moment.optimizer_record()?;

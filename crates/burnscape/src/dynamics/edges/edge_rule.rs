@@ -105,16 +105,16 @@ enum Step {
     Linear { momentum: f64, divisor: f64 },
     /// The gradient at a distance `rho` uphill.
     Sam { rho: f64 },
-}
-
-impl Default for EdgeRule {
-    /// Plain gradient descent.
-    fn default() -> Self {
-        Self::gradient_descent()
-    }
+    /// Without a known edge.
+    Unknown,
 }
 
 impl EdgeRule {
+    /// No edge: of optimizers for which none is known.
+    pub fn none() -> Self {
+        Self::stepping(Step::Unknown)
+    }
+
     /// Plain gradient descent: `2/η`.
     pub fn gradient_descent() -> Self {
         Self::stepping(Step::Linear {
@@ -225,6 +225,7 @@ impl EdgeRule {
             return None;
         }
         let edge = match self.step {
+            Step::Unknown => return None,
             Step::Sam { rho } => Sam::edge(gradient_norm, rho, lr)?,
             Step::Linear { momentum, divisor } => {
                 (1.0 + momentum) * (2.0 / lr - self.decoupled_decay) / divisor
@@ -237,6 +238,11 @@ impl EdgeRule {
             edge - self.coupled_decay
         };
         (edge > 0.0 && edge.is_finite()).then_some(edge)
+    }
+
+    /// Whether there is a rule at all.
+    pub(crate) fn is_known(&self) -> bool {
+        self.step != Step::Unknown
     }
 
     /// Whether the edge is one of `P⁻¹H`.
@@ -319,7 +325,8 @@ mod tests {
     fn a_rule_without_a_preconditioner_reads_no_record() {
         let layer = LinearConfig::new(1, 1).init(&Device::default());
         let space = ParamSpace::of(&layer).unwrap();
-        let refused = EdgeRule::default().preconditioner(OptimizerRecord::default(), &space);
+        let refused =
+            EdgeRule::gradient_descent().preconditioner(OptimizerRecord::default(), &space);
         assert!(matches!(refused, Err(DynamicsError::OtherOptimizer { .. })));
     }
 }

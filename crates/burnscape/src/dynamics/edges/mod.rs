@@ -11,4 +11,5 @@ mod states;
 mod watched;
 
 pub use edge_rule::EdgeRule;
+pub(super) use states::refuse_preconditioner;
 pub use watched::WatchedOptimizer;

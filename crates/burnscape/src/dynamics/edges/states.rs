@@ -19,6 +19,22 @@ pub(super) struct States {
     scalars: BTreeMap<String, Scalar>,
 }
 
+/// Refuses the record of an optimizer that divides the gradient, for a rule without a preconditioner.
+pub(crate) fn refuse_preconditioner(record: OptimizerRecord) -> Result<(), DynamicsError> {
+    const KEPT: [&str; 3] = ["moment_2", "centered.avg", "lr_decay.sum"];
+    let bytes = record.into_bytes().map_err(unreadable)?;
+    let reader = Reader::from_bytes(bytes).map_err(unreadable)?;
+    for tensor in reader.into_tensors().map_err(unreadable)? {
+        if let Some(field) = KEPT.iter().find(|field| tensor.name.ends_with(**field)) {
+            return Err(other(format!(
+                "its record has `{field}`, by which it divides the gradient, and the rule has no preconditioner; make the \
+                 rule from the config of the optimizer that trains the model"
+            )));
+        }
+    }
+    Ok(())
+}
+
 impl States {
     /// The states in the record of an optimizer of this name; none before its first step.
     pub(super) fn read(

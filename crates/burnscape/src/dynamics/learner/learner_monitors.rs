@@ -45,9 +45,12 @@ use crate::optim::{OptimError, Sam, SamConfig, SamStrategy};
 /// ```
 /// use std::path::Path;
 ///
+/// use burn::optim::AdamWConfig;
 /// use burn::tensor::Tensor;
 /// use burn::train::{Learner, LearnerModel, SupervisedTraining, TrainLoader, TrainStep, ValidLoader};
-/// use burnscape::dynamics::{CurvatureMonitorConfig, Due, LearnerMonitors, Monitors, Watch};
+/// use burnscape::dynamics::{
+///     CurvatureMonitorConfig, Due, EdgeRule, LearnerMonitors, Monitors, Watch,
+/// };
 /// use burnscape::loss::Risk;
 ///
 /// # #[allow(dead_code)]
@@ -62,7 +65,9 @@ use crate::optim::{OptimError, Sam, SamConfig, SamStrategy};
 ///     M: LearnerModel,
 ///     <M as TrainStep>::Input: Clone,
 /// {
-///     let sharpness = CurvatureMonitorConfig::new().init()?;
+///     // The config of the learner's optimizer: its edge is what the sharpness is compared with.
+///     let edge = EdgeRule::of(&AdamWConfig::new())?;
+///     let sharpness = CurvatureMonitorConfig::new().with_optimizer(edge).init()?;
 ///     let sharpness = Watch::new(Due::Every(20), sharpness, Risk::owned(loss, fixed))?;
 ///     let readings = sharpness.readings();
 ///     let monitors = LearnerMonitors::new(Monitors::new().with(sharpness)?);

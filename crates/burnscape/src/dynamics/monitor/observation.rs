@@ -19,8 +19,8 @@ pub struct Observation<R> {
 }
 
 impl<R: Reading> Csv for [Observation<R>] {
-    /// One line for each observation: `step`, `lr`, and the [quantities](Reading::quantities) of the reading. A quantity
-    /// that a reading does not have is an empty cell.
+    /// One line for each observation: `step`, `lr`, the [quantities](Reading::quantities) of the reading, and
+    /// `cost_in_gradients`. A quantity that a reading does not have is an empty cell.
     fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
         let quantities = R::quantities();
         let names = quantities.iter().map(|quantity| quantity.name);
@@ -30,9 +30,11 @@ impl<R: Reading> Csv for [Observation<R>] {
                 let value = (quantity.value)(&observation.reading);
                 value.map_or_else(String::new, |value| value.to_string())
             });
-            place.into_iter().chain(values)
+            let cost = observation.reading.cost().in_gradients().to_string();
+            place.into_iter().chain(values).chain([cost])
         });
-        Ok(csv(["step", "lr"].into_iter().chain(names), rows, writer)?)
+        let header = ["step", "lr"].into_iter().chain(names);
+        Ok(csv(header.chain(["cost_in_gradients"]), rows, writer)?)
     }
 }
 

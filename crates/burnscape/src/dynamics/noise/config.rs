@@ -6,7 +6,7 @@ use super::moments::positive_ratio;
 use super::{GradientNoise, GradientNoiseMonitor, NoiseEstimator};
 use crate::curvature::Hessian;
 use crate::dynamics::{Cost, DynamicsError};
-use crate::loss::{Draws, LossError, Mode, Reduction, Risk};
+use crate::loss::{DataReading, Draws, LossError, Mode, Reduction, Risk};
 use crate::range::{FRACTION, ensure};
 use crate::space::RunningStatistics;
 
@@ -49,10 +49,8 @@ const UNEVEN: f64 = 1e-6;
 /// interval of `tr Σ` is Student's for its logarithm, with more room above for the skewness of squared lengths, at
 /// least that of Gaussian gradients. It takes three samples, or two batches for two sizes.
 ///
-/// In simulations of regressions in 5 and 50 dimensions, with errors that are Gaussian and of Student's law with 5
-/// degrees of freedom, the 95 % intervals of both numbers held the true value 93 to 97 times in 100, from 256
-/// examples or 64 micro-batches of 8 on. With 8 micro-batches that of `tr Σ` held it 92 times, and that of the scale
-/// 87 times where all noise is along one direction. With two sizes both held it 90 to 96 times.
+/// `cargo xtask sweep noise` counts how often 95 % intervals hold the true value for a regression with 512 examples, one by
+/// one and in 64 micro-batches of 8. With few or very unequal samples they hold it less often.
 ///
 /// # Noise against curvature
 ///
@@ -207,7 +205,7 @@ impl GradientNoiseConfig {
         if risk.draws() == Draws::Refused {
             noise.cost.num_losses += 2;
         }
-        check_same(&before.digests, &risk.read_data()?.digests)?;
+        DataReading::check_same(&before.digests, &risk.read_data()?.digests)?;
         Ok((noise, before.digests))
     }
 
@@ -242,7 +240,7 @@ impl GradientNoiseConfig {
             let norm = moments.trace.abs().max(moments.square.abs()).sqrt();
             return Err(LossError::NonFiniteGradient { norm }.into());
         }
-        let samples = found.num_gradients as f64;
+        let samples = found.num_samples as f64;
         let curvature = found.forms.map(|forms| {
             let trace = scale * found.batch_size as f64 * forms.deviations / (samples - 1.0);
             [
@@ -254,7 +252,7 @@ impl GradientNoiseConfig {
             estimator: self.estimator,
             num_examples: found.num_examples,
             batch_size: found.batch_size,
-            num_gradients: found.num_gradients,
+            num_samples: found.num_samples,
             confidence: self.confidence,
             loss: found.loss,
             gradient_norm: found.mean_square.sqrt(),
@@ -293,19 +291,6 @@ impl GradientNoiseConfig {
             NoiseEstimator::PerExample | NoiseEstimator::MicroBatches { size: None } => {}
         }
         Ok(())
-    }
-}
-
-/// Refuses data that are not those of a reading before.
-pub(super) fn check_same(known: &[u64], found: &[u64]) -> Result<(), DynamicsError> {
-    let changed = known
-        .iter()
-        .zip(found)
-        .position(|(known, found)| known != found);
-    let ended = (known.len() != found.len()).then(|| known.len().min(found.len()));
-    match changed.or(ended) {
-        Some(batch) => Err(LossError::DataChanged { batch }.into()),
-        None => Ok(()),
     }
 }
 

@@ -25,7 +25,7 @@ pub struct GradientNoise {
     /// Examples of a gradient: 1 per example, those of a micro-batch, or those of a batch for two sizes.
     pub batch_size: usize,
     /// Gradients that were compared; pairs for two sizes.
-    pub num_gradients: usize,
+    pub num_samples: usize,
     /// The probability with which an interval holds its number.
     pub confidence: f64,
     /// The mean loss of an example.
@@ -109,7 +109,7 @@ impl GradientNoise {
             cost += reading.cost;
         }
         Some(Self {
-            num_gradients: readings.iter().map(|reading| reading.num_gradients).sum(),
+            num_samples: readings.iter().map(|reading| reading.num_samples).sum(),
             loss: mean(|reading| reading.loss),
             gradient_norm: mean(|reading| reading.gradient_norm.powi(2)).sqrt(),
             trace: moments.trace,
@@ -154,7 +154,7 @@ impl GradientNoise {
 
 impl fmt::Display for GradientNoise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (count, size) = (self.num_gradients, self.batch_size);
+        let (count, size) = (self.num_samples, self.batch_size);
         match self.estimator {
             NoiseEstimator::PerExample => writeln!(f, "gradient noise of {count} examples")?,
             NoiseEstimator::MicroBatches { .. } => {

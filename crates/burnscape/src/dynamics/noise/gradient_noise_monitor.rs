@@ -1,9 +1,8 @@
 use burn::module::Module;
 
-use super::config::check_same;
 use super::{GradientNoise, GradientNoiseConfig};
 use crate::dynamics::{DynamicsError, Moment, Monitor};
-use crate::loss::Risk;
+use crate::loss::{DataReading, Risk};
 
 /// Follows the [gradient noise](GradientNoiseConfig) of a risk along a training run.
 ///
@@ -66,7 +65,7 @@ impl<M: Module, K> Monitor<M, K> for GradientNoiseMonitor {
             return self.config.unchecked(risk, moment.model);
         }
         if let Some(known) = &self.digests {
-            check_same(known, &risk.read_data()?.digests)?;
+            DataReading::check_same(known, &risk.read_data()?.digests)?;
             return self.config.unchecked(risk, moment.model);
         }
         let (noise, digests) = self.config.checked(risk, moment.model)?;

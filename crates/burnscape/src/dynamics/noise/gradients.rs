@@ -22,7 +22,7 @@ pub(super) struct Sampled {
     pub(super) num_examples: usize,
     /// Examples of a gradient; of the larger one for two sizes.
     pub(super) batch_size: usize,
-    pub(super) num_gradients: usize,
+    pub(super) num_samples: usize,
     /// The mean loss of an example.
     pub(super) loss: f64,
     /// `|ḡ|²`.
@@ -92,7 +92,7 @@ fn per_example<M: Module, K>(
     Ok(Sampled {
         num_examples,
         batch_size: 1,
-        num_gradients: num_examples,
+        num_samples: num_examples,
         loss: loss / num_examples as f64,
         mean_square,
         moments: Moments::of_gradients(1, &distances, &along, mean_square),
@@ -142,7 +142,7 @@ fn micro_batches<M: Module, K>(
     Ok(Sampled {
         num_examples: count * batch_size,
         batch_size,
-        num_gradients: count,
+        num_samples: count,
         loss: loss / count as f64,
         mean_square,
         moments: Moments::of_gradients(batch_size, &distances, &along, mean_square),
@@ -298,7 +298,7 @@ fn two_sizes<M: Module, K>(
     Ok(Sampled {
         num_examples: count * large,
         batch_size: large,
-        num_gradients: count,
+        num_samples: count,
         loss: loss / (count * large) as f64,
         mean_square: square(&mean)?,
         moments: Moments::of_sizes([small, large], &squares),
@@ -384,5 +384,6 @@ fn too_few(found: usize, what: &'static str) -> DynamicsError {
         needed: 2,
         found,
         what,
+        remedy: "use smaller batches, or micro-batches of a smaller size",
     }
 }

@@ -63,9 +63,9 @@ const QUANTITIES: &[Quantity<GradientNoise>] = &[
         value: |noise| noise.curvature_scale,
     },
     Quantity {
-        name: "num_gradients",
+        name: "num_samples",
         description: "gradients that were compared",
-        value: |noise| Some(noise.num_gradients as f64),
+        value: |noise| Some(noise.num_samples as f64),
     },
 ];
 

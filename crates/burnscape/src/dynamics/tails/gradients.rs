@@ -10,7 +10,7 @@ use super::samples::repeated;
 use super::{TailIndex, TailIndexConfig};
 use crate::OutOfRange;
 use crate::dynamics::{Cost, DynamicsError, Moment, Monitor};
-use crate::loss::Risk;
+use crate::loss::{DataReading, Risk};
 use crate::space::{mix, to_host};
 
 /// How many coordinates are read for each that is asked for, in case many have no tail index.
@@ -28,8 +28,8 @@ impl TailIndexConfig {
     /// # Cost
     ///
     /// One forward and backward pass and two host synchronizations for each example, and two forward passes that
-    /// compare the loss of each batch with those of its examples, unless the risk has no
-    /// [checks](Risk::with_checks). Memory: one gradient, and `4 · num_coordinates` numbers per example.
+    /// compare the loss of each batch with those of its examples, and two readings of the data that compare its bits, unless
+    /// the risk has no [checks](Risk::with_checks). Memory: one gradient, and `4 · num_coordinates` numbers per example.
     ///
     /// # Errors
     ///
@@ -42,11 +42,13 @@ impl TailIndexConfig {
         model: &M,
     ) -> Result<TailIndex, DynamicsError> {
         self.check()?;
+        let checks = risk.has_checks();
+        let before = checks.then(|| risk.read_data()).transpose()?;
         let mut cost = Cost {
             num_gradients: 1,
             ..Cost::default()
         };
-        if risk.has_checks() {
+        if checks {
             cost.num_losses = 2;
             if let Some(defect) = risk.check_parts(model, 1)? {
                 return Err(DynamicsError::NotExampleMean { defect });
@@ -66,6 +68,10 @@ impl TailIndexConfig {
             }
             Ok(ControlFlow::Continue(()))
         })?;
+        if let Some(before) = before {
+            // Examples in another order have other sums.
+            DataReading::check_same(&before.digests, &risk.read_data()?.digests)?;
+        }
         let mut warnings = Vec::new();
         if !completed {
             let examples = coordinates.first().map_or(0, Vec::len);

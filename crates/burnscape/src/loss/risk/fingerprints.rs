@@ -18,6 +18,19 @@ pub(crate) struct DataReading {
     pub(crate) unevenness: f64,
 }
 
+impl DataReading {
+    /// Refuses digests of data that have changed.
+    pub(crate) fn check_same(known: &[u64], found: &[u64]) -> Result<(), LossError> {
+        let mut pairs = known.iter().zip(found);
+        let changed = pairs.position(|(known, found)| known != found);
+        let ended = (known.len() != found.len()).then(|| known.len().min(found.len()));
+        match changed.or(ended) {
+            Some(batch) => Err(LossError::DataChanged { batch }),
+            None => Ok(()),
+        }
+    }
+}
+
 impl<M, K> Risk<'_, M, K> {
     /// Reads the data once. Nothing is evaluated, and nothing reported.
     ///

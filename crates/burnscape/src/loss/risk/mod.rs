@@ -32,6 +32,7 @@ use crate::space::ParamSpace;
 
 pub(crate) use constructors::of_one_batch;
 pub use evaluate::{RiskGradient, RiskValue};
+pub(crate) use fingerprints::DataReading;
 pub use kind::{Classes, PerExample, Split, Whole};
 pub(crate) use observer::Observer;
 pub(crate) use operator_settings::OperatorSettings;
