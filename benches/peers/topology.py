@@ -9,7 +9,7 @@ on each field, all with one thread: ours as a new process that times itself, the
 against the V-construction, full connectivity against the T-construction. Medians, and ours over theirs.
 
 - cripser: computePH with maxdim 0 (H0), and with maxdim d − 1 (all)
-- GUDHI: CubicalComplex (all dimensions), and its specialised 2-D code (H0 and H1)
+- GUDHI: CubicalComplex (all dimensions), and its specialized 2-D code (H0 and H1)
 - Landscaper's topopy and nglpy took 61 s on a field of 51² on this project's machine; it is not run again
 """
 
@@ -51,7 +51,7 @@ def whole_complex(table, kind):
 
 
 def two_dimensional():
-    """The specialised 2-D code behind gudhi.sklearn, which itself needs scikit-learn."""
+    """The specialized 2-D code behind gudhi.sklearn, which itself needs scikit-learn."""
     try:
         from gudhi._pers_cub_low_dim_ext import _persistence_on_rectangle_from_top_cells
     except ImportError:
