@@ -250,6 +250,51 @@ fn noise_below_half_the_distance_of_units_does_not_exchange_them() {
     }
 }
 
+/// D7 as a law: noise of any direction, shorter than half the least distance of two units, leaves a planted
+/// permutation the best one.
+#[test]
+fn noise_within_the_recovery_radius_never_changes_the_optimum() {
+    let (inputs, units) = (3, 6);
+    let net = Shallow::new([inputs, units, 1]);
+    let symmetries = net.symmetries();
+    let silent = vec![0.0; units];
+    let model = |rows: &[[f64; 3]]| {
+        let first: Vec<f64> = (0..inputs * units)
+            .map(|at| rows[at % units][at / units])
+            .collect();
+        with(
+            &net,
+            &[("first.weight", &first), ("second.weight", &silent)],
+        )
+    };
+    let distance = |a: &[f64; 3], b: &[f64; 3]| -> f64 {
+        let squares = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b));
+        squares.sum::<f64>().sqrt()
+    };
+    for seed in 0..40_u64 {
+        let wave = |at: usize, phase: f64| (1.9 * (at as f64 + 31.0 * seed as f64) + phase).sin();
+        let a: Vec<[f64; 3]> = (0..units)
+            .map(|unit| std::array::from_fn(|k| wave(7 * unit + k, 0.3) + wave(3 * unit + k, 2.0)))
+            .collect();
+        let pairs = (0..units).flat_map(|i| (0..i).map(move |j| (i, j)));
+        let least = pairs
+            .map(|(i, j)| distance(&a[i], &a[j]))
+            .fold(f64::INFINITY, f64::min);
+        // Unit `i` of the first model is unit `planted(i)` of the second.
+        let planted = |i: usize| (5 * i + seed as usize) % units;
+        let mut b = vec![[0.0; 3]; units];
+        for (i, unit) in a.iter().enumerate() {
+            let noise: [f64; 3] = std::array::from_fn(|k| wave(11 * i + k, 4.0));
+            let size = distance(&noise, &[0.0; 3]).max(1e-3);
+            b[planted(i)] = std::array::from_fn(|k| unit[k] + 0.49 * least * noise[k] / size);
+        }
+        let found = WeightMatchingConfig::new().run(&symmetries, &model(&a), &model(&b));
+        let found = found.expect("an alignment");
+        let expected: Vec<usize> = (0..units).map(planted).collect();
+        assert_eq!(found.element.permutation(0), Some(&expected[..]), "{seed}");
+    }
+}
+
 /// Two hidden layers, from weights as `[out, in]`.
 fn deep(net: &Mlp, first: [f64; 2], second: [[f64; 2]; 2], last: [f64; 2]) -> Mlp {
     let [[a, b], [c, d]] = second;
