@@ -16,14 +16,15 @@ use crate::range::ensure;
 ///
 /// The control is a run that memorizes and never generalizes, without weight decay for instance. An alarm that it gives as
 /// well is false. One pair of runs may show that an alarm fails, not that it works: for a rate of false alarms, take many
-/// seeds. In a transformer that learned to add modulo 59, the [commutator](super::CommutatorConfig) rose about tenfold while
-/// it memorized, with weight decay and without.
+/// seeds. In a transformer that learned to add modulo 59, the [commutator](super::CommutatorConfig) rose while it
+/// memorized, with weight decay and without.
 ///
 /// # Errors
 ///
 /// [`DynamicsError::OutOfRange`] for a factor that is not above 1, accuracies outside 0 to 1, readings that are negative or
 /// not finite, steps that do not ascend, a run without points; and for a control without points, one that generalizes, one
-/// that does not memorize, and one that ends before the step of the run's alarm.
+/// that does not memorize, and one that ends before the step of the run's alarm, or is watched after it memorizes for fewer
+/// steps than the run until its alarm.
 ///
 /// # Defaults
 ///

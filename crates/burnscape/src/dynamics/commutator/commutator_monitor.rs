@@ -14,9 +14,6 @@ use crate::loss::{Draws, Reduction, Risk};
 /// The tolerance of the search for the largest eigenvalue, whose error is far smaller.
 const TOLERANCE: f64 = 1e-3;
 
-/// How uneven the shares of examples may be in a mean over the data: rounding of weights.
-const UNEVEN: f64 = 1e-6;
-
 /// Follows the [commutator](CommutatorConfig) of gradient steps along a training run.
 ///
 /// All measurements are of the same batches. Unless the [checks](Risk::with_checks) of the risk are off, data that are not
@@ -88,7 +85,7 @@ impl CommutatorMonitor {
             if let Some(known) = &self.digests {
                 pairs.check_same(known, &data.digests)?;
             } else if invariant {
-                work.losses = check_examples(risk, model, pairs.size, data.unevenness)?;
+                work.losses = check_examples(risk, model, pairs.size, data.uneven())?;
             }
             digests = Some(data.digests);
         }
@@ -177,15 +174,17 @@ fn check_examples<M: Module, K>(
     risk: &Risk<'_, M, K>,
     model: &M,
     size: usize,
-    unevenness: f64,
+    uneven: Option<f64>,
 ) -> Result<usize, DynamicsError> {
-    let defect = Some(unevenness).filter(|unevenness| *unevenness > UNEVEN);
+    if let Some(defect) = uneven {
+        return Err(DynamicsError::NotExampleMean { defect });
+    }
     // Whole batches are compared with their halves.
     let size = match risk.batch_sizes()?.first() {
         Some(&examples) if examples <= size => examples / 2,
         _ => size,
     };
-    match defect.or(risk.check_parts(model, size.max(1))?) {
+    match risk.check_parts(model, size.max(1))? {
         Some(defect) => Err(DynamicsError::NotExampleMean { defect }),
         // Losses with draws are not compared.
         None if risk.draws() != Draws::Refused => Ok(0),

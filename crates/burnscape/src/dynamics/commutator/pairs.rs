@@ -3,7 +3,7 @@ use rand::seq::SliceRandom;
 
 use crate::curvature::CurvatureError;
 use crate::dynamics::DynamicsError;
-use crate::loss::{LossError, Risk};
+use crate::loss::{DataReading, LossError, Risk};
 use crate::range::ensure;
 use crate::space::stream;
 
@@ -114,16 +114,13 @@ impl Pairing {
 impl Pairs {
     /// Refuses parts that are not those of a reading before.
     pub(super) fn check_same(&self, known: &[u64], found: &[u64]) -> Result<(), DynamicsError> {
-        let both = || known.iter().zip(found);
-        let changed = both().position(|(known, found)| known != found);
-        let ended = (known.len() != found.len()).then(|| both().len());
-        match changed.or(ended) {
-            Some(part) => Err(LossError::DataChanged {
+        DataReading::check_same(known, found).map_err(|error| match error {
+            LossError::DataChanged { batch: part } => LossError::DataChanged {
                 batch: self.batch(part),
-            }
-            .into()),
-            None => Ok(()),
-        }
+            },
+            other => other,
+        })?;
+        Ok(())
     }
 
     /// The error of an operator over the parts, with the index of the batch in place of that of the part.

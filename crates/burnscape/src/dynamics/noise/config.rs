@@ -10,9 +10,6 @@ use crate::loss::{DataReading, Draws, LossError, Mode, Reduction, Risk};
 use crate::range::{FRACTION, ensure};
 use crate::space::RunningStatistics;
 
-/// How uneven the shares of examples may be in a mean over the data: rounding of weights.
-const UNEVEN: f64 = 1e-6;
-
 /// The noise of stochastic gradients: the variance of the gradient between examples, and the batch size at which it
 /// equals the gradient.
 ///
@@ -195,8 +192,7 @@ impl GradientNoiseConfig {
         model: &M,
     ) -> Result<(GradientNoise, Vec<u64>), DynamicsError> {
         let before = risk.read_data()?;
-        if before.unevenness > UNEVEN {
-            let defect = before.unevenness;
+        if let Some(defect) = before.uneven() {
             return Err(DynamicsError::NotExampleMean { defect });
         }
         let size = self.part().unwrap_or(before.most_examples / 2);

@@ -6,6 +6,9 @@ use std::ops::ControlFlow;
 use super::{Risk, each};
 use crate::loss::{LossError, Reduction};
 
+/// How uneven the shares of examples may be in a mean over the data: rounding of weights.
+const UNEVEN: f64 = 1e-6;
+
 /// What a reading of the data found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct DataReading {
@@ -19,6 +22,11 @@ pub(crate) struct DataReading {
 }
 
 impl DataReading {
+    /// The [unevenness](Self::unevenness), if it is more than rounding.
+    pub(crate) fn uneven(&self) -> Option<f64> {
+        Some(self.unevenness).filter(|unevenness| *unevenness > UNEVEN)
+    }
+
     /// Refuses digests of data that have changed.
     pub(crate) fn check_same(known: &[u64], found: &[u64]) -> Result<(), LossError> {
         let mut pairs = known.iter().zip(found);
