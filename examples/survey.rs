@@ -1,6 +1,7 @@
 //! SGD and SAM side by side: trains two small networks on handwritten digits, several times with
 //! each optimizer, and prints how well they generalize, how sharp their minima are and what the
-//! training cost; then finds paths of low loss between networks, and aligns them to each other.
+//! training cost; then finds paths of low loss between networks, aligns networks to each other, and
+//! joins five of them to a graph.
 //! `cargo run --release --example survey -- --help` lists the options.
 
 use std::error::Error;
@@ -27,6 +28,8 @@ mod survey {
     pub(crate) mod device_name;
     pub(crate) mod estimate;
     pub(crate) mod experiment;
+    pub(crate) mod graph;
+    pub(crate) mod graph_report;
     pub(crate) mod groups;
     pub(crate) mod json;
     pub(crate) mod measure;
@@ -77,8 +80,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let experiment = Experiment::new(arguments, &split)?;
     print!("{}", report::heading(arguments, &split));
 
-    let runs = experiment.run(&device)?;
-    let paths = paths_run::run(arguments, &split, &device)?;
+    let (runs, mlps) = experiment.run(&device)?;
+    let paths = paths_run::run(arguments, &split, &device, &mlps)?;
     let summary = Summary::of(&runs);
     let seconds = start.elapsed().as_secs_f64();
     print!("{}", report::results(arguments, &summary, &paths, seconds));

@@ -10,6 +10,7 @@
 )]
 
 mod space {
+    mod direction_norms;
     mod parameters;
     mod planes;
     mod roundtrip;
@@ -53,6 +54,7 @@ mod sharpness {
     mod average_sharpness;
     mod every_measure;
     mod fixed_length;
+    mod growth;
     pub(crate) mod models;
     mod refusals;
     mod sampling;
@@ -61,8 +63,15 @@ mod sharpness {
     mod worst_case_sharpness;
 }
 mod landscape {
+    mod directions;
+    mod landscapes;
+    mod models;
+    mod policies;
+    mod refusals;
     mod settings;
-    mod slices;
+    mod stops;
+    mod threads;
+    mod trees;
 }
 mod path {
     mod bands;
@@ -72,6 +81,7 @@ mod path {
     mod fitting;
     mod instability;
     mod layers;
+    mod model_tree;
     pub(crate) mod models;
     mod modules;
     mod normalization;
@@ -86,6 +96,22 @@ mod path {
 mod merge {
     #[cfg(feature = "ndarray")]
     mod devices;
+}
+mod trajectory {
+    #[cfg(feature = "files")]
+    mod checkpoints;
+    #[cfg(feature = "files")]
+    mod fixture;
+    mod in_memory;
+    #[cfg(feature = "files")]
+    mod logs;
+    mod nulls;
+    mod pca;
+    mod plateaus;
+    mod points;
+    mod projections;
+    mod quasi_convexity;
+    mod ribbons;
 }
 mod dynamics {
     mod edge_of_stability;

@@ -68,6 +68,9 @@ mod sharpness {
 /// Through several rooms: intervals against what they hold.
 mod intervals;
 mod symmetry;
+mod landscape {
+    mod caches;
+}
 mod dynamics {
     mod commutators;
     mod noise;

@@ -56,7 +56,8 @@ pub(crate) struct Arguments {
     pub(crate) rho: Option<f64>,
 
     /// Passes over the training data to fit each path between two networks; half as many train the
-    /// networks, which are also aligned to each other. 0 leaves paths and alignments out.
+    /// networks, which are also aligned to each other. 0 leaves paths, alignments, and the graph of
+    /// MLPs of the comparison out.
     #[arg(long, default_value_t = 60, value_parser = value_parser!(u32).range(0..=100_000))]
     pub(crate) path_epochs: u32,
 

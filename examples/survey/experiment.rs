@@ -37,6 +37,13 @@ pub(crate) struct Run {
     pub(crate) loss_history: Vec<f64>,
 }
 
+/// An MLP that was trained, to be joined to others.
+pub(crate) struct TrainedMlp {
+    pub(crate) optimizer: OptimizerName,
+    pub(crate) seed: u64,
+    pub(crate) model: Mlp,
+}
+
 pub(crate) struct Experiment<'a> {
     arguments: &'a Arguments,
     split: &'a Split,
@@ -51,34 +58,45 @@ impl<'a> Experiment<'a> {
         Ok(Self { arguments, split })
     }
 
-    pub(crate) fn run(&self, device: &Device) -> Result<Vec<Run>, Box<dyn Error>> {
+    /// All runs, and the MLPs among the networks.
+    pub(crate) fn run(
+        &self,
+        device: &Device,
+    ) -> Result<(Vec<Run>, Vec<TrainedMlp>), Box<dyn Error>> {
         let device = device.clone().autodiff();
         let digits = self.split.train.clone().to_device(&device);
         let progress = self.progress()?;
-        let mut runs = Vec::new();
+        let (mut runs, mut mlps) = (Vec::new(), Vec::new());
         for model in self.arguments.models() {
             // The optimizers of one seed follow each other, so that a busy machine slows down all.
             for seed in self.arguments.seeds() {
                 for optimizer in self.arguments.optimizers() {
                     let title = format!("{model} · {optimizer} · seed {seed}");
-                    let one = |run: OneRun<'_>| match model {
-                        ModelName::Cnn => run.run::<Cnn>(model, optimizer),
-                        ModelName::Mlp => run.run::<Mlp>(model, optimizer),
-                    };
-                    let run = one(OneRun {
+                    let one = OneRun {
                         experiment: self,
                         device: &device,
                         digits: &digits,
                         seed,
                         title: &title,
                         progress: &progress,
-                    });
+                    };
+                    let run = match model {
+                        ModelName::Cnn => one.run::<Cnn>(model, optimizer).map(|(run, _)| run),
+                        ModelName::Mlp => one.run::<Mlp>(model, optimizer).map(|(run, model)| {
+                            mlps.push(TrainedMlp {
+                                optimizer,
+                                seed,
+                                model,
+                            });
+                            run
+                        }),
+                    };
                     runs.push(run.map_err(|error| format!("{title}: {error}"))?);
                 }
             }
         }
         progress.finish_and_clear();
-        Ok(runs)
+        Ok((runs, mlps))
     }
 
     /// A bar on standard error; hidden where that is no terminal.
@@ -108,11 +126,12 @@ struct OneRun<'a> {
 }
 
 impl OneRun<'_> {
+    /// The run, and the network that was trained.
     fn run<M: Classifier>(
         &self,
         name: ModelName,
         optimizer: OptimizerName,
-    ) -> Result<Run, Box<dyn Error>> {
+    ) -> Result<(Run, M), Box<dyn Error>> {
         let Experiment { arguments, split } = self.experiment;
         self.device.seed(self.seed);
         let model = M::new(self.device);
@@ -130,7 +149,7 @@ impl OneRun<'_> {
         let is_first = arguments.seeds().first() == Some(&self.seed);
         self.progress
             .set_message(format!("{} · measuring", self.title));
-        Ok(Run {
+        let run = Run {
             model: name,
             optimizer,
             seed: self.seed,
@@ -141,7 +160,8 @@ impl OneRun<'_> {
             seconds_per_step: trained.seconds / trained.steps as f64,
             parameters,
             loss_history: trained.losses,
-        })
+        };
+        Ok((run, trained.model))
     }
 
     fn train<M: Classifier, O: ClosureStep>(

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::arguments::Arguments;
 use super::data::{ATTRIBUTION, Split};
 use super::experiment::Run;
-use super::paths_run::Connected;
+use super::paths_run::Paths;
 use super::settings::Settings;
 use super::summary::Summary;
 
@@ -33,7 +33,7 @@ pub(crate) fn write(
     split: &Split,
     runs: &[Run],
     summary: &Summary,
-    paths: &[Connected],
+    paths: &Paths,
     seconds: f64,
 ) -> Result<(), Box<dyn Error>> {
     // The program's own path says where it was built, which is nobody's business.
@@ -67,7 +67,8 @@ pub(crate) fn write(
         "runs": runs,
         "summary": summary.rows,
         "comparisons": summary.comparisons,
-        "paths": paths,
+        "paths": paths.pairs,
+        "graph": paths.graph,
     });
     let text = serde_json::to_string_pretty(&document)?;
     std::fs::write(path, text + "\n")

@@ -1,4 +1,4 @@
-//! All paths: every network, every pair of seeds.
+//! All paths: every network, every pair of seeds, and the graph of networks.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -12,6 +12,8 @@ use serde::Serialize;
 use super::alignment::{AlignedLine, By, lines};
 use super::arguments::Arguments;
 use super::data::Split;
+use super::experiment::TrainedMlp;
+use super::graph::{self, Graph};
 use super::models::{Classifier, Cnn, DeepMlp};
 use super::paths::{Connection, Effort, connect};
 
@@ -38,14 +40,24 @@ pub(crate) struct Connected {
     pub(crate) alignment_seconds: f64,
 }
 
-/// Empty without epochs of a fit.
+/// Paths between networks.
+#[derive(Debug, Default)]
+pub(crate) struct Paths {
+    /// Pairs of networks that are trained for this.
+    pub(crate) pairs: Vec<Connected>,
+    /// MLPs of the comparison, joined by paths; none with fewer than two of them.
+    pub(crate) graph: Option<Graph>,
+}
+
+/// Empty without epochs of a fit. `mlps` are those of the comparison.
 pub(crate) fn run(
     arguments: &Arguments,
     split: &Split,
     device: &Device,
-) -> Result<Vec<Connected>, Box<dyn Error>> {
+    mlps: &[TrainedMlp],
+) -> Result<Paths, Box<dyn Error>> {
     if arguments.path_epochs == 0 {
-        return Ok(Vec::new());
+        return Ok(Paths::default());
     }
     let device = device.clone().autodiff();
     let effort = Effort {
@@ -54,7 +66,8 @@ pub(crate) fn run(
         num_points: NUM_POINTS,
     };
     let networks = [Network::Cnn, Network::DeepMlp];
-    let total = effort.epochs() * networks.len() * arguments.path_pairs as usize;
+    let total = effort.epochs() * networks.len() * arguments.path_pairs as usize
+        + effort.fit_epochs * graph::num_pairs(mlps);
     let style = "{bar:32.cyan/dim} {percent:>3} %  {msg}  ({elapsed}, about {eta} left)";
     let progress = ProgressBar::new(total as u64);
     progress.set_style(ProgressStyle::with_template(style)?.progress_chars("━╸─"));
@@ -80,8 +93,18 @@ pub(crate) fn run(
             found.push(connected.map_err(|error| format!("{title}: {error}"))?);
         }
     }
+    let report = |what: &str| {
+        done.set(done.get() + 1);
+        progress.set_position(done.get());
+        progress.set_message(format!("graph · {what}"));
+    };
+    let graph = graph::joined(mlps, split, &device, effort, &report);
+    let graph = graph.map_err(|error| format!("graph of networks: {error}"))?;
     progress.finish_and_clear();
-    Ok(found)
+    Ok(Paths {
+        pairs: found,
+        graph,
+    })
 }
 
 /// The paths between two networks, and the lines to the second one aligned to the first.

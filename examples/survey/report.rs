@@ -2,10 +2,11 @@
 
 use super::arguments::Arguments;
 use super::data::{ATTRIBUTION, Split};
+use super::graph_report;
 use super::models::ModelName;
 use super::optimizer_name::OptimizerName;
 use super::paths_report;
-use super::paths_run::Connected;
+use super::paths_run::Paths;
 use super::reading::reading;
 use super::settings::{
     BALL, BALL_STARTS, BALL_STEPS, BATCH_SIZE, DAMPENING, LEARNING_RATE, MOMENTUM, NOISE,
@@ -55,7 +56,7 @@ pub(crate) fn heading(arguments: &Arguments, split: &Split) -> String {
 pub(crate) fn results(
     arguments: &Arguments,
     summary: &Summary,
-    paths: &[Connected],
+    paths: &Paths,
     seconds: f64,
 ) -> String {
     let rows = &summary.rows;
@@ -68,11 +69,16 @@ pub(crate) fn results(
         curves(rows),
         in_words(arguments.seeds, summary),
         warnings(rows),
-        paths_report::section(arguments, paths),
+        paths_report::section(arguments, &paths.pairs),
+        graph_report::section(paths.graph.as_ref()),
         format!(
             "Took {:.0} s, {:.1} s of it to align, merge and repair. Data: {ATTRIBUTION}.\n",
             seconds.ceil(),
-            paths.iter().map(|pair| pair.alignment_seconds).sum::<f64>()
+            paths
+                .pairs
+                .iter()
+                .map(|pair| pair.alignment_seconds)
+                .sum::<f64>()
         ),
     ];
     sections.concat()

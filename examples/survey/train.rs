@@ -44,9 +44,20 @@ pub(crate) fn loss<M: Classifier>(model: &M, digits: Digits) -> Tensor<1> {
 }
 
 pub(crate) fn train<M: Classifier, O: ClosureStep>(
+    model: M,
+    optimizer: O,
+    course: &Course<'_>,
+    after_epoch: impl FnMut(f64),
+) -> Result<Trained<M>, Box<dyn Error>> {
+    train_watched(model, optimizer, course, |_, _, _| Ok(()), after_epoch)
+}
+
+/// The same. `before_step` is called with the number of each step, its learning rate, and the model before it.
+pub(crate) fn train_watched<M: Classifier, O: ClosureStep>(
     mut model: M,
     mut optimizer: O,
     course: &Course<'_>,
+    mut before_step: impl FnMut(usize, f64, &M) -> Result<(), Box<dyn Error>>,
     mut after_epoch: impl FnMut(f64),
 ) -> Result<Trained<M>, Box<dyn Error>> {
     let mut order: Vec<usize> = (0..course.num_examples).collect();
@@ -61,7 +72,9 @@ pub(crate) fn train<M: Classifier, O: ClosureStep>(
         for examples in order.chunks(BATCH_SIZE) {
             let batch = course.digits.select(examples)?;
             let closure = |model: &M| loss(model, batch.clone());
-            let report = optimizer.closure_step(rates.step(), &mut model, closure)?;
+            let rate = rates.step();
+            before_step(steps, rate.base(), &model)?;
+            let report = optimizer.closure_step(rate, &mut model, closure)?;
             sum += report.loss.unwrap_or(f64::NAN) * examples.len() as f64;
             gradients += report.num_gradients;
             skipped += usize::from(report.skipped.is_some());

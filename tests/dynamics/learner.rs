@@ -2,6 +2,8 @@
 
 mod checkpoints;
 mod own_monitor;
+#[cfg(feature = "files")]
+mod trajectories;
 
 use std::cell::Cell;
 use std::fs;

@@ -12,7 +12,7 @@ use burnscape::krylov;
 use burnscape::krylov::{
     DensityConfig, EigenMethod, EigenpairsConfig, LanczosFactorization, TraceConfig, Which,
 };
-use burnscape::landscape::{Slice1dConfig, Slice2dConfig};
+use burnscape::landscape::{Direction, DirectionKind, LandscapeConfig};
 use burnscape::loss::{NormalizationPolicy, Progress, Risk, Work};
 use burnscape::path::{
     BezierCurve, CurveFitterConfig, CurveProfileConfig, ElasticBandConfig, InstabilityConfig,
@@ -22,8 +22,9 @@ use burnscape::sharpness::{
     AverageSharpnessConfig, McAllesterConfig, PacBayesSigmaConfig, RelativeFlatnessConfig,
     SharpnessReportConfig, WorstCaseSharpnessConfig, rescale_relu_pair,
 };
-use burnscape::space::{Grid, ParamSpace, ParamVector};
+use burnscape::space::{Grid, ParamSpace, ParamVector, ParameterPlane};
 use burnscape::spectrum::Spectrum;
+use burnscape::trajectory::{ProjectionConfig, QuasiConvexityConfig, RibbonConfig, Trajectory};
 use burnscape_testkit::models::TwoLayers;
 
 use crate::sharpness::models::{net, regression, rescaled, squared_error};
@@ -174,18 +175,29 @@ fn nothing_follows_a_break_on_a_path() {
 }
 
 #[test]
-fn nothing_follows_a_break_on_a_slice() {
+fn nothing_follows_a_break_in_a_landscape() {
     let model = net();
     let space = ParamSpace::of(&model).unwrap();
-    let [x, y] = [1, 2].map(|seed| ParamVector::gaussian(&space, seed).unwrap());
+    let directions = [1, 2].map(|seed| {
+        let vector = ParamVector::gaussian(&space, seed).unwrap();
+        Direction::new(DirectionKind::Other("drawn".to_string()), vector)
+    });
     let grid = Grid::symmetric(1.0, 3).unwrap();
-    check("slice", |risk| {
-        let found = Slice1dConfig::new(grid.clone()).run(risk, &model, &x);
+    check("line", |risk| {
+        let config = LandscapeConfig::new([grid.clone()]);
+        let found = config.run(risk, &model, &directions[..1]);
         outcome(found, |found| found.completed)
     });
     check("plane", |risk| {
-        let config = Slice2dConfig::new(grid.clone(), grid.clone());
-        let found = config.run(risk, &model, [&x, &y]);
+        let config = LandscapeConfig::new([grid.clone(), grid.clone()]);
+        let found = config.run(risk, &model, &directions);
+        outcome(found, |found| found.completed)
+    });
+    check("plane with a metric", |risk| {
+        let config = LandscapeConfig::new([grid.clone(), grid.clone()]);
+        let found = config
+            .with_metric("again", risk)
+            .run(risk, &model, &directions);
         outcome(found, |found| found.completed)
     });
     check("lowest curvature", |risk| {
@@ -281,4 +293,27 @@ fn a_break_inside_a_product_leaves_the_steps_before_it() {
     let whole = Risk::new(&squared_error, &data).hessian(&model).unwrap();
     let whole = LanczosFactorization::from_random(&whole, 9, 0).unwrap();
     assert_eq!(record.ritz_values(), whole.ritz_values());
+}
+
+#[test]
+fn nothing_follows_a_break_along_a_trajectory() {
+    let models = [1.0, 2.0, 3.0].map(|factor| rescaled(&net(), factor));
+    let trajectory = Trajectory::of(models.into_iter().enumerate()).unwrap();
+    let last = trajectory.model(2).unwrap();
+    let space = ParamSpace::of(&last).unwrap();
+    let [x, y] = [1, 2].map(|seed| ParamVector::gaussian(&space, seed).unwrap());
+    let plane = ParameterPlane::spanned(&last, [&x, &y]).unwrap();
+    check("projection", |risk| {
+        let found = ProjectionConfig::new().run(risk, &trajectory, &plane);
+        outcome(found, |found| found.completed)
+    });
+    let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
+    check("ribbon", |risk| {
+        let found = RibbonConfig::new(grid.clone()).run(risk, &trajectory);
+        outcome(found, |found| found.completed)
+    });
+    check("quasi-convexity", |risk| {
+        let found = QuasiConvexityConfig::new().run(risk, &trajectory);
+        outcome(found, |found| found.completed)
+    });
 }

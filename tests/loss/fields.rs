@@ -9,12 +9,12 @@ use burn::tensor::{Tensor, TensorData};
 use burnscape::curvature::CurvatureError;
 use burnscape::dynamics::{CurvatureMonitorConfig, Moment, Monitor};
 use burnscape::krylov::{EigenpairsConfig, LinearOperator, Which};
-use burnscape::landscape::Slice1dConfig;
+use burnscape::landscape::{Direction, LandscapeConfig};
 use burnscape::linearize::LinearizeError;
 use burnscape::loss::{Field, LossError, Objective, Recorded, Risk};
 use burnscape::optim::SamConfig;
 use burnscape::sharpness::WorstCaseSharpnessConfig;
-use burnscape::space::{Grid, ParamSpace, ParamVector};
+use burnscape::space::{DirectionNorm, Grid, ParamSpace, ParamVector, UnfilteredRule};
 use burnscape_testkit::double::device;
 
 #[derive(Module, Debug)]
@@ -198,12 +198,13 @@ fn every_measurement_takes_it() {
     let sharpness = WorstCaseSharpnessConfig::new(0.05);
     assert!(sharpness.run(&risk, &net).is_ok());
     let space = ParamSpace::of(&net).expect("parameters");
-    let direction = ParamVector::gaussian(&space, 1).expect("a direction");
+    let norm = DirectionNorm::Filter(UnfilteredRule::AsOneFilter);
+    let direction = Direction::random(&space, &net, norm, 1).expect("a direction");
     let grid = Grid::linspace(-0.1, 0.1, 3).expect("a grid");
-    let slice = Slice1dConfig::new(grid)
-        .run(&risk, &net, &direction)
-        .expect("a slice");
-    assert!(slice.losses.iter().all(|loss| loss.is_finite()));
+    let line = LandscapeConfig::new([grid])
+        .run(&risk, &net, &[direction])
+        .expect("a landscape");
+    assert!(line.losses.iter().all(|loss| loss.is_finite()));
     let mut monitor = CurvatureMonitorConfig::new().init().expect("a monitor");
     for step in 0..2 {
         let moment = Moment::new(step, 0.1, &net);

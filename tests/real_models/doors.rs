@@ -8,11 +8,11 @@ use burn::tensor::Bytes;
 use burnscape::curvature::Hessian;
 use burnscape::dynamics::{CurvatureMonitor, CurvatureMonitorConfig, EdgeRule, Moment, Monitor};
 use burnscape::krylov::LinearOperator;
-use burnscape::landscape::Slice1dConfig;
+use burnscape::landscape::{Direction, LandscapeConfig};
 use burnscape::loss::{Batch, Mode, Objective, Recorded, Risk};
 use burnscape::optim::{OptimRecord, Sam};
 use burnscape::sharpness::{SharpnessMeasure, SharpnessReportConfig};
-use burnscape::space::{Grid, ParamSpace, ParamVector, Scale, unshared_copy};
+use burnscape::space::{DirectionNorm, Grid, ParamSpace, ParamVector, Scale, unshared_copy};
 use burnscape::spectrum::Spectrum;
 
 use super::checklist::{Checklist, Failure, Outcome, ensure};
@@ -237,22 +237,23 @@ where
 
     pub(super) fn slice(&self) -> Outcome {
         let risk = self.risk();
-        let direction = ParamVector::sphere(&risk.space(&self.model)?, 5)?;
-        let grid = Grid::symmetric(0.1, 3)?;
-        let slice = Slice1dConfig::new(grid).run(&risk, &self.model, &direction)?;
-        ensure!(slice.completed, "not completed");
-        for (&x, &found) in slice.coordinates.iter().zip(&slice.losses) {
-            let expected = self.plain_loss(&direction.perturb(&self.model, x)?)?;
+        let space = risk.space(&self.model)?;
+        let direction = Direction::random(&space, &self.model, DirectionNorm::Sphere, 5)?;
+        let config = LandscapeConfig::new([Grid::symmetric(0.1, 3)?]);
+        let line = config.run(&risk, &self.model, std::slice::from_ref(&direction))?;
+        ensure!(line.completed, "not completed");
+        for (&x, &found) in line.axes[0].iter().zip(&line.losses) {
+            let expected = self.plain_loss(&direction.vector().perturb(&self.model, x)?)?;
             let off = (found - expected).abs();
             ensure!(
                 off <= 1e-12 * expected.abs(),
                 "{found} at {x}, but {expected}"
             );
         }
-        let [low, here, high] = slice.losses[..] else {
-            return Err(Failure::Wrong(format!("{:?}", slice.losses)));
+        let [low, here, high] = line.losses[..] else {
+            return Err(Failure::Wrong(format!("{:?}", line.losses)));
         };
-        ensure!(low != here && here != high, "a flat slice: {here}");
+        ensure!(low != here && here != high, "a flat line: {here}");
         Ok(())
     }
 

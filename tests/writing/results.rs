@@ -12,7 +12,7 @@ use burnscape::dynamics::{
     Monitors, Observation, Watch, WatchRecord,
 };
 use burnscape::krylov::Outcome;
-use burnscape::landscape::{Slice1d, Slice1dConfig, Slice2d, Slice2dConfig};
+use burnscape::landscape::{Direction, DirectionKind, Landscape, LandscapeConfig, LossScale};
 use burnscape::optim::{ClosureStep, PerturbedGdConfig, SaddleFreeNewtonConfig, SamConfig};
 use burnscape::path::{
     CurveFitterConfig, CurveProfile, CurveProfileConfig, ElasticBand, ElasticBandConfig,
@@ -20,12 +20,16 @@ use burnscape::path::{
 };
 use burnscape::prelude::*;
 use burnscape::sharpness::{
-    AverageSharpnessConfig, FisherRao, McAllesterConfig, PacBayesSigma, PacBayesSigmaConfig,
+    AverageSharpnessConfig, FisherRao, GrowthExponentsConfig, McAllesterConfig, PacBayesSigma, PacBayesSigmaConfig,
     RelativeFlatnessConfig, SharpnessComparison, SharpnessReport, SharpnessReportConfig,
     WorstCaseBound, WorstCaseSharpness, WorstCaseSharpnessConfig,
 };
 use burnscape::space::Grid;
 use burnscape::spectrum::Spectrum;
+use burnscape::topology::MergeTreeConfig;
+use burnscape::trajectory::{
+    PlateausConfig, ProjectionConfig, QuasiConvexityConfig, RibbonConfig, Trajectory, TrajectoryPcaConfig,
+};
 use burnscape_testkit::models::TwoLayers;
 use burnscape_testkit::objectives::Point;
 use serde::de::DeserializeOwned;
@@ -149,20 +153,32 @@ fn bands_are_read_back_without_their_models() {
     assert_eq!(read.max_losses, found.max_losses);
 }
 
+/// Random directions at a point.
+fn directions<const N: usize>(model: &Point, seeds: [u64; N]) -> [Direction; N] {
+    let space = ParamSpace::of(model).unwrap();
+    seeds.map(|seed| {
+        let vector = ParamVector::sphere(&space, seed).unwrap();
+        Direction::new(DirectionKind::Other("drawn".to_string()), vector)
+    })
+}
+
 #[test]
-fn slices_and_readings_go_through_json_and_back() {
+fn landscapes_and_readings_go_through_json_and_back() {
     let mut seen = BTreeSet::new();
     let ([model, _], data) = (ends(), nothing());
     let risk = Risk::new(&ring, &data);
-    let space = risk.space(&model).unwrap();
-    let [x, y] = [1, 2].map(|seed| ParamVector::sphere(&space, seed).unwrap());
     let grid = Grid::symmetric(1.0, 3).unwrap();
-    let line = Slice1dConfig::new(grid.clone());
-    let line = line.run(&risk, &model, &x).unwrap();
-    goes_through(&mut seen, &line);
-    let plane = Slice2dConfig::new(grid.clone(), grid);
-    let plane = plane.run(&risk, &model, [&x, &y]).unwrap();
+    let plane = LandscapeConfig::new([grid.clone(), grid])
+        .with_metric("again", &risk)
+        .run(&risk, &model, &directions(&model, [1, 2]))
+        .unwrap();
     goes_through(&mut seen, &plane);
+    goes_through(&mut seen, &plane.metrics[0]);
+    goes_through(&mut seen, &plane.directions[0]);
+    goes_through(&mut seen, &plane.directions[0].kind);
+    let config = MergeTreeConfig::new();
+    let tree = plane.merge_tree(LossScale::Linear, &config).unwrap();
+    goes_through(&mut seen, &tree);
     let monitor = CurvatureMonitorConfig::new().init().unwrap();
     let mut watch = Watch::new(Due::At(vec![0]), monitor, risk).unwrap();
     let moment = Moment::new(0, 0.1, &model);
@@ -182,7 +198,59 @@ fn slices_and_readings_go_through_json_and_back() {
             ratio: 1.5,
         },
     );
+    assert_eq!(seen.len(), 12);
+}
+
+#[test]
+fn results_of_trajectories_go_through_json_and_back() {
+    let mut seen = BTreeSet::new();
+    let models = [[-1.0, 0.1], [0.5, 0.4], [1.0, 0.3]].map(|w| point(&w));
+    let data = nothing();
+    let risk = Risk::new(&ring, &data);
+    let trajectory = Trajectory::of(models.into_iter().enumerate()).unwrap();
+    let pca = TrajectoryPcaConfig::new(2).run(&trajectory).unwrap();
+    goes_through(&mut seen, &pca);
+    goes_through(&mut seen, &pca.centering);
+    goes_through(&mut seen, &pca.sign_flip(5, 0).unwrap());
+    let plane = pca.plane(&trajectory).unwrap();
+    let found = ProjectionConfig::new();
+    let found = found.run(&risk, &trajectory, &plane).unwrap();
+    goes_through(&mut seen, &found);
+    goes_through(&mut seen, &found.points[0]);
+    let grid = Grid::linspace(0.0, 1.0, 2).unwrap();
+    let ribbon = RibbonConfig::new(grid).run(&risk, &trajectory).unwrap();
+    goes_through(&mut seen, &ribbon);
+    let found = QuasiConvexityConfig::new();
+    let found = found.run(&risk, &trajectory).unwrap();
+    goes_through(&mut seen, &found);
+    goes_through(&mut seen, &found.points[0]);
+    let plateaus = PlateausConfig::new(1, 0.1).run(&[1.0, 1.0, 1.0]).unwrap();
+    goes_through(&mut seen, &plateaus[0]);
     assert_eq!(seen.len(), 9);
+}
+
+#[cfg(feature = "files")]
+#[test]
+fn results_of_trajectories_in_files_go_through_json_and_back() {
+    use burnscape::trajectory::{Thinning, TrajectoryLog};
+    let directory = std::env::temp_dir().join(format!("burnscape-json-{}", std::process::id()));
+    drop(std::fs::remove_dir_all(&directory));
+    let mut seen = BTreeSet::new();
+    let (models, data) = (ends(), nothing());
+    let log = TrajectoryLog::create(&directory).unwrap();
+    let log = log.with_thinning(Thinning::Moved(0.1));
+    let mut watch = Watch::new(Due::Every(1), log, Risk::new(&ring, &data)).unwrap();
+    for (step, model) in models.iter().enumerate() {
+        watch.observe(&Moment::new(step, 0.1, model)).unwrap();
+    }
+    goes_through(&mut seen, &watch.readings().last().unwrap().reading);
+    goes_through(&mut seen, &watch.to_record().unwrap().state);
+    let trajectory = Trajectory::open(&directory, &models[0]).unwrap();
+    goes_through(&mut seen, &trajectory.checkpoints()[0]);
+    std::fs::remove_dir_all(&directory).unwrap();
+    let found: Vec<&str> = seen.into_iter().collect();
+    let expected = ["Checkpoint", "TrajectoryLogState", "TrajectoryReading"];
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -226,10 +294,21 @@ fn results_of_sharpness_go_through_json_and_back() {
     let comparison = report.compare(&report);
     goes_through(&mut seen, &comparison);
     goes_through(&mut seen, &comparison.changes[0]);
+    // The ring is lowest where its point is.
+    let (bottom, nothing) = (point(&[1.0, 0.0]), nothing());
+    let radii = Grid::from_coordinates(vec![0.1, 0.2, 0.4]).unwrap();
+    let growth = GrowthExponentsConfig::new(radii).with_num_samples(2);
+    let growth = growth.run(&Risk::new(&ring, &nothing), &bottom).unwrap();
+    goes_through(&mut seen, &growth);
+    goes_through(&mut seen, &growth.exponents[0]);
+    goes_through(&mut seen, &growth.plateaus(10.0)[0]);
     let found: Vec<&str> = seen.into_iter().collect();
     let expected = [
         "AverageSharpness",
         "FisherRao",
+        "GrowthExponent",
+        "GrowthExponents",
+        "GrowthPlateau",
         "LayerValue",
         "McAllesterBound",
         "PacBayesSigma",
@@ -336,35 +415,28 @@ fn reports_of_optimizers_go_through_json_and_back() {
 fn numbers_that_are_not_finite_survive() {
     let ([a, b], data) = (ends(), nothing());
     let risk = Risk::new(&ring, &data);
-    let (line, space) = (
-        PolygonalChain::line(&a, &b).unwrap(),
-        risk.space(&a).unwrap(),
-    );
+    let line = PolygonalChain::line(&a, &b).unwrap();
     let mut profile = CurveProfileConfig::new().run(&risk, &line).unwrap();
     profile.train.max = f64::INFINITY;
     let read = CurveProfile::from_json(&profile.to_json().unwrap()).unwrap();
     assert_eq!(read.train.max, f64::INFINITY);
     let grid = Grid::symmetric(1.0, 3).unwrap();
-    let x = ParamVector::sphere(&space, 1).unwrap();
-    let mut slice = Slice1dConfig::new(grid.clone()).run(&risk, &a, &x).unwrap();
-    slice.losses = vec![f64::INFINITY, f64::NAN, f64::NEG_INFINITY];
-    let text = slice.to_json().unwrap();
+    let config = LandscapeConfig::new([grid]).with_metric("again", &risk);
+    let found = config.run(&risk, &a, &directions(&a, [1]));
+    let mut landscape = found.unwrap();
+    landscape.losses = vec![f64::INFINITY, f64::NAN, f64::NEG_INFINITY];
+    landscape.metrics[0].base = f64::NEG_INFINITY;
+    landscape.directions[0].relative_norm = f64::INFINITY;
+    let text = landscape.to_json().unwrap();
     assert!(text.contains(r#"["inf","nan","-inf"]"#), "{text}");
-    let read = Slice1d::from_json(&text).unwrap();
+    let read = Landscape::from_json(&text).unwrap();
     assert!(read.losses[1].is_nan());
     assert_eq!(
         (read.losses[0], read.losses[2]),
         (f64::INFINITY, f64::NEG_INFINITY)
     );
-    // Slices were once written with `null` in these places.
-    let old = text.replace(r#"["inf","nan","-inf"]"#, "[null,null,2.0]");
-    assert!(Slice1d::from_json(&old).unwrap().losses[0].is_nan());
-    let y = ParamVector::sphere(&space, 2).unwrap();
-    let plane = Slice2dConfig::new(grid.clone(), grid);
-    let mut plane = plane.run(&risk, &a, [&x, &y]).unwrap();
-    plane.losses[4] = f64::INFINITY;
-    let read = Slice2d::from_json(&plane.to_json().unwrap()).unwrap();
-    assert_eq!(read.losses[4], f64::INFINITY);
+    assert_eq!(read.metrics[0].base, f64::NEG_INFINITY);
+    assert_eq!(read.directions[0].relative_norm, f64::INFINITY);
     let mut monitor = CurvatureMonitorConfig::new().init().unwrap();
     let mut reading = monitor.measure(&risk, &Moment::new(0, 0.1, &a)).unwrap();
     reading.edge_ratio = Some(f64::INFINITY);

@@ -10,7 +10,7 @@ use crate::{examples, golden, rules, surface};
 ///
 /// All steps use the same features, so that they share build artifacts.
 pub(crate) const FEATURES: &str =
-    "--features burnscape/train,burnscape/progress,burnscape/ndarray,burnscape-linearize/ndarray";
+    "--features burnscape/train,burnscape/progress,burnscape/ndarray,burnscape/files,burnscape-linearize/ndarray";
 
 pub(crate) fn steps() -> Vec<Step> {
     vec![

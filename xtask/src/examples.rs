@@ -21,6 +21,14 @@ const EXAMPLES: &[(&str, &str)] = &[
         "--steps 60 --every 5 --flow 2 --digits 60 --width 8 --out target/edge-tiny.csv",
     ),
     (
+        "skip_connections",
+        "--seeds 1 --planes 1 --points 9 --depth 4 --steps 30 --json target/skip-tiny.json",
+    ),
+    (
+        "trajectory",
+        "--out target/trajectory-tiny --train --epochs 1 --checkpoints 8 --points 5 --draws 19",
+    ),
+    (
         "pinn",
         "--iterations 100 --points 50 --width 8 --only Poisson",
     ),
@@ -30,7 +38,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-const FEATURES: &str = "train,ndarray,progress";
+const FEATURES: &str = "train,ndarray,progress,files";
 
 pub(crate) fn invocations() -> Vec<Invocation> {
     EXAMPLES

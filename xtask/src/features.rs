@@ -9,6 +9,7 @@ const SETS: &[(&str, &str, &str)] = &[
     ("ndarray", "ndarray", "another CPU backend on its own"),
     ("train", "flex,train", "Burn's Learner"),
     ("progress", "flex,progress", "the progress line"),
+    ("files", "flex,files", "caches and logs in files"),
     ("wgpu", "wgpu", "GPUs through WebGPU"),
 ];
 

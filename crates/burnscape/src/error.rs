@@ -1,5 +1,6 @@
 use burnscape_krylov::KrylovFault;
 use burnscape_linearize::LinearizeError;
+use burnscape_topology::TopologyError;
 use thiserror::Error;
 
 use crate::align::AlignError;
@@ -13,6 +14,7 @@ use crate::path::PathError;
 use crate::sharpness::SharpnessError;
 use crate::space::SpaceError;
 use crate::symmetry::SymmetryError;
+use crate::trajectory::TrajectoryError;
 use crate::{FormatError, OutOfRange};
 
 /// Any error of this library. The errors of all modules convert into it, so `?` works in a function that uses several modules.
@@ -63,6 +65,9 @@ pub enum Error {
     /// Methods on operators, and vectors and matrices on the host.
     #[error(transparent)]
     Krylov(#[from] KrylovFault),
+    /// Merge trees and diagrams.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
     /// Curvature operators.
     #[error(transparent)]
     Curvature(CurvatureError),
@@ -81,6 +86,9 @@ pub enum Error {
     /// Monitors of training.
     #[error(transparent)]
     Dynamics(DynamicsError),
+    /// Trajectories of training.
+    #[error(transparent)]
+    Trajectory(TrajectoryError),
     /// Symmetries of models.
     #[error(transparent)]
     Symmetry(SymmetryError),
@@ -132,6 +140,8 @@ converted!(SharpnessError as Sharpness;
 );
 converted!(LandscapeError as Landscape;
     LandscapeError::Stopped => Self::Stopped,
+    LandscapeError::OutOfRange(error) => error.into(),
+    LandscapeError::Topology(error) => error.into(),
     LandscapeError::Loss(error) => error.into(),
     LandscapeError::Space(error) => error.into(),
 );
@@ -153,6 +163,13 @@ converted!(DynamicsError as Dynamics;
     DynamicsError::Curvature(error) => error.into(),
     DynamicsError::Loss(error) => error.into(),
     DynamicsError::Space(error) => error.into(),
+);
+converted!(TrajectoryError as Trajectory;
+    TrajectoryError::Stopped => Self::Stopped,
+    TrajectoryError::OutOfRange(error) => error.into(),
+    TrajectoryError::Landscape(error) => error.into(),
+    TrajectoryError::Loss(error) => error.into(),
+    TrajectoryError::Space(error) => error.into(),
 );
 converted!(AlignError as Align;
     AlignError::OutOfRange(error) => error.into(),
@@ -195,6 +212,7 @@ mod tests {
             PathError::from(OptimError::from(loss())).into(),
             DynamicsError::from(curvature()).into(),
             DynamicsError::from(loss()).into(),
+            TrajectoryError::from(loss()).into(),
             SymmetryError::from(lost()).into(),
             AlignError::from(lost()).into(),
             MergeError::from(loss()).into(),

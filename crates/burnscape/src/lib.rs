@@ -74,9 +74,10 @@
 //! | [`curvature`] | exact Hessian, Gauss-Newton, Fisher and Jacobian products |
 //! | [`spectrum`] | eigenvalues, their density and trace, inertia, critical points |
 //! | [`sharpness`] | how much the loss rises near a point |
-//! | [`landscape`] | the loss along directions |
+//! | [`landscape`] | the loss along directions, and its merge tree |
 //! | [`path`] | low-loss paths between models |
 //! | [`dynamics`] | monitors of a training run: sharpness, edges of stability, gradient noise |
+//! | [`trajectory`] | the way that training took through parameter space |
 //! | [`symmetry`] | changes of a model's weights that leave its function as it is |
 //! | [`align`] | one model permuted towards another |
 //! | [`merge`] | one model out of several |
@@ -106,6 +107,7 @@ pub mod sharpness;
 pub mod space;
 pub mod spectrum;
 pub mod symmetry;
+pub mod trajectory;
 mod writing;
 
 /// Matrix-free linear algebra: what operators and vectors can do.

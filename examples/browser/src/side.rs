@@ -3,10 +3,10 @@ use std::error::Error;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burnscape::krylov::{EigenpairsConfig, Which};
-use burnscape::landscape::Slice1dConfig;
+use burnscape::landscape::{Direction, LandscapeConfig};
 use burnscape::loss::Risk;
 use burnscape::optim::Sam;
-use burnscape::space::{Grid, Scale, UnfilteredRule};
+use burnscape::space::{DirectionNorm, Grid, UnfilteredRule};
 use serde::Serialize;
 
 use crate::mlp::Mlp;
@@ -84,11 +84,11 @@ impl Side {
     fn slice(&self, data: &Batch) -> Result<Vec<f64>, Box<dyn Error>> {
         let data = std::slice::from_ref(data);
         let risk = Risk::new(&loss, data);
-        let scale = Scale::FilterRelative(UnfilteredRule::Zero);
-        let direction = scale.direction(&risk.space(&self.model)?, &self.model, 0)?;
+        let norm = DirectionNorm::Filter(UnfilteredRule::Zero);
+        let direction = Direction::random(&risk.space(&self.model)?, &self.model, norm, 0)?;
         let grid = Grid::symmetric(SLICE_RADIUS, SLICE_POINTS)?;
-        let slice = Slice1dConfig::new(grid).run(&risk, &self.model, &direction)?;
-        Ok(slice.losses)
+        let line = LandscapeConfig::new([grid]).run(&risk, &self.model, &[direction])?;
+        Ok(line.losses)
     }
 
     /// The probability of class one on a square grid over `[−1.2, 1.2]²`, row by row from the top left.

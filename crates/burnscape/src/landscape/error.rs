@@ -1,33 +1,124 @@
+use burnscape_topology::TopologyError;
 use thiserror::Error;
 
+use crate::OutOfRange;
 use crate::loss::LossError;
 use crate::space::SpaceError;
 
-/// A slice that cannot be taken.
+/// A landscape that cannot be evaluated, or a question that it cannot answer.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum LandscapeError {
+    /// A setting is outside its range.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+    /// No axes, or not one direction for each.
+    #[error(
+        "the grid has {axes} axes and there are {directions} directions; pass one direction for each axis, and at \
+         least one"
+    )]
+    Axes {
+        /// The number of axes.
+        axes: usize,
+        /// The number of directions.
+        directions: usize,
+    },
+    /// An axis with a single point.
+    #[error(
+        "axis {axis} has one point and shows nothing along its direction; give it two points or more, or leave it out"
+    )]
+    OnePoint {
+        /// The axis.
+        axis: usize,
+    },
+    /// More points than the budget.
+    #[error(
+        "the grid has {points} points, and each is a pass over the data; at most {max} are allowed: use a coarser \
+         grid, or allow more with `with_max_points`"
+    )]
+    TooManyPoints {
+        /// The number of points; the largest number if it is larger.
+        points: usize,
+        /// The budget.
+        max: usize,
+    },
     /// A direction without a length.
     #[error(
-        "direction {index} has norm {norm}; use another direction, or `UnfilteredRule::AsOneFilter` \
-         if it is filter-normalized and the model has no weights with filters"
+        "direction {index} has norm {norm}; use another direction, or `UnfilteredRule::AsOneFilter` if it is \
+         filter-normalized and the model has no weights with filters"
     )]
     NoDirection {
-        /// 0 for the first direction, 1 for the second.
+        /// 0 for the first direction.
         index: usize,
         /// Its norm.
         norm: f64,
     },
-    /// Parallel directions that cannot be made orthogonal.
+    /// A direction in the span of the ones before it.
     #[error(
-        "both directions are parallel (cosine {cosine}) and span no plane; draw the second one \
-         with another seed"
+        "direction {index} is parallel to the ones before it (cosine {cosine}) and adds no axis; draw it with another \
+         seed, or leave it out"
     )]
     Parallel {
-        /// The cosine between them.
+        /// 0 for the first direction.
+        index: usize,
+        /// The cosine of its angle to the span of the earlier directions; with a sign for two directions.
         cosine: f64,
     },
-    /// The observer of the risk stopped the work before there was a result.
+    /// Running statistics that no direction can interpolate.
+    #[error(
+        "the model has running statistics, and no direction says how they change; use directions made by \
+         `Direction::between` or `Direction::update`, or another `NormalizationPolicy` than `Interpolate`"
+    )]
+    NoStatistics,
+    /// Random draws on several threads.
+    #[error(
+        "a loss or metric draws random numbers, which all threads would take from one generator; evaluate it on one \
+         thread, or without `with_draws_seed`"
+    )]
+    DrawsOnThreads,
+    /// A landscape that was stopped.
+    #[error(
+        "{evaluated} of {points} points are evaluated; take `coarser()`, the finest grid that is complete, or run the \
+         landscape to its end"
+    )]
+    Incomplete {
+        /// Points evaluated.
+        evaluated: usize,
+        /// Points of the grid.
+        points: usize,
+    },
+    /// A loss without a logarithm.
+    #[error(
+        "the loss at {at:?} is {loss}, which has no logarithm; use `LossScale::Linear`, or a loss that is positive"
+    )]
+    NoLogarithm {
+        /// The coordinates of the first such point.
+        at: Vec<f64>,
+        /// The loss there.
+        loss: f64,
+    },
+    /// A cache file that cannot be used.
+    #[error("cannot use the cache `{path}`: {message}")]
+    Cache {
+        /// The file.
+        path: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// A cache file of another run.
+    #[error(
+        "the cache `{path}` belongs to another run: {what}; delete the file, or use another path"
+    )]
+    OtherCache {
+        /// The file.
+        path: String,
+        /// In what the runs differ.
+        what: String,
+    },
+    /// The merge tree cannot be computed.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// The observer of a risk stopped the work before there was a result.
     #[error("the observer stopped the work before there was a result; let it run longer")]
     Stopped,
     /// The loss could not be evaluated.

@@ -1,20 +1,30 @@
-//! Landscapes: the loss along lines and over planes of parameter space.
+//! Landscapes: the loss over grids of parameter space, and their wells and passes.
 //!
-//! [`Slice1dConfig`] and [`Slice2dConfig`] evaluate the loss on a [`Grid`] of displacements along directions,
-//! which are [`ParamVector`]s: the difference of two models, the random directions of Li et al. 2018
-//! ([`Scale::direction`]), or the axes of the plane through three models ([`ParameterPlane::axes`]). The
-//! results are plain numbers, which can be written as [JSON](crate::Json) and [CSV](crate::Csv).
-//!
-//! [`Grid`]: crate::space::Grid
-//! [`ParameterPlane::axes`]: crate::space::ParameterPlane::axes
-//! [`ParamVector`]: crate::space::ParamVector
-//! [`Scale::direction`]: crate::space::Scale::direction
+//! A [`LandscapeConfig`] evaluates the loss at every point of a grid that has an axis for each [`Direction`]: random
+//! directions of a chosen [norm](crate::space::DirectionNorm), eigenvectors of the Hessian, the difference of two
+//! models, gradients and updates, or any [`ParamVector`](crate::space::ParamVector). The resulting [`Landscape`] is
+//! plain data, which can be written as [JSON](crate::Json) and [CSV](crate::Csv), and has a
+//! [merge tree](Landscape::merge_tree).
 
+#[cfg(feature = "files")]
+mod cache;
+mod direction;
+mod direction_kind;
+mod direction_record;
 mod error;
-mod slice_1d;
-mod slice_2d;
-mod slicer;
+mod evaluator;
+mod gathered;
+mod landscape_config;
+mod order;
+mod statistics;
+mod surface;
+mod tree;
+mod workers;
 
+pub use direction::Direction;
+pub use direction_kind::DirectionKind;
+pub use direction_record::DirectionRecord;
 pub use error::LandscapeError;
-pub use slice_1d::{Slice1d, Slice1dConfig};
-pub use slice_2d::{Slice2d, Slice2dConfig};
+pub use landscape_config::LandscapeConfig;
+pub use surface::{Landscape, LandscapeMetric};
+pub use tree::{LandscapeTree, LossScale};

@@ -94,9 +94,10 @@ pub use objective::{Objective, SumLoss};
 pub(crate) use programs::MOST_PROGRAMS;
 pub use recorded::Recorded;
 pub use reduction::Reduction;
+pub(crate) use risk::Digest;
 pub(crate) use risk::{
-    BatchScores, DataReading, Draws, InParts, Observer, OperatorSettings, PartGradient, RiskBatch,
-    SharedData, Source, SourceInParts, each, each_tensors, of_one_batch,
+    BatchScores, DataReading, Draws, InParts, Observer, OperatorSettings, PartGradient,
+    PendingLoss, RiskBatch, SharedData, Source, SourceInParts, each, each_tensors, of_one_batch,
 };
 pub use risk::{Classes, PerExample, Progress, Risk, RiskGradient, RiskValue, Split, Whole, Work};
 pub(crate) use tally::examples_and_weight;

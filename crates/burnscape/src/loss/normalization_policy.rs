@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// How running statistics of normalization layers are set at a point of a path.
+/// How running statistics of normalization layers are set at a point of a path or of a landscape.
 ///
 /// The statistics of the end points are wrong for a model in between. Without re-estimation they cause a barrier that
 /// is not a property of the weights. Every result states its policy.
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NormalizationPolicy {
-    /// Uses the statistics of the nearer end point.
+    /// Uses the statistics of the nearer end point; in a landscape, those of the model.
     Leave,
     /// Re-estimates them at every point, including the end points: the mean over a pass of the training data
     /// ([`Risk::reestimate`](super::Risk::reestimate)).

@@ -1,13 +1,11 @@
 //! A batch as `burnscape-linearize` needs it: declared inputs, or the values bound to them.
 
-use std::hash::{DefaultHasher, Hasher};
-
 use burn::backend::DispatchTensor;
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 use burnscape_linearize::Inputs;
 
 use super::batch::batch_mapper;
-use super::{Batch, BatchMapper};
+use super::{Batch, BatchMapper, Digest};
 use crate::space::SpaceError;
 
 /// Declares the tensors of a batch as inputs of a trace.
@@ -77,9 +75,9 @@ impl Fingerprint {
             fn add<E: std::fmt::Debug>(&mut self, data: Result<TensorData, E>) {
                 match data {
                     Ok(data) => {
-                        let mut hasher = DefaultHasher::new();
-                        hasher.write(data.as_bytes());
-                        self.digests.push(hasher.finish());
+                        let mut digest = Digest::new();
+                        digest.bytes(data.as_bytes().iter().copied());
+                        self.digests.push(digest.value());
                     }
                     Err(error) => self.failed = Some(format!("{error:?}")),
                 }

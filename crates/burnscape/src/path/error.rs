@@ -1,3 +1,4 @@
+use burnscape_topology::TopologyError;
 use thiserror::Error;
 
 use crate::OutOfRange;
@@ -77,6 +78,38 @@ pub enum PathError {
         /// The fit.
         fit: &'static str,
     },
+    /// A profile that ends before its path.
+    #[error(
+        "the profile of the path from model {first} to model {second} was stopped at t = {t}, and the path may be \
+         higher after it; measure it to its end"
+    )]
+    StoppedProfile {
+        /// The model at which the path starts.
+        first: usize,
+        /// The model at which it ends.
+        second: usize,
+        /// The last place measured.
+        t: f64,
+    },
+    /// A profile whose ends are not the models that it is said to join.
+    #[error(
+        "the path from model {first} to model {second} has losses {found:?} at its ends, and these models have \
+         {expected:?}; pass the profile of a path between them, or the losses measured with the data, mode and \
+         `NormalizationPolicy` of the profile"
+    )]
+    OtherEnds {
+        /// The model at which the path starts.
+        first: usize,
+        /// The model at which it ends.
+        second: usize,
+        /// The losses of the two models.
+        expected: [f64; 2],
+        /// The losses at the ends of the profile.
+        found: [f64; 2],
+    },
+    /// Models and paths that are no graph.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
     /// The optimizer failed.
     #[error(transparent)]
     Optim(#[from] OptimError),

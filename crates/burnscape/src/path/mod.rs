@@ -2,7 +2,8 @@
 //!
 //! Every [`point`](Curve::point) of a [`Curve`], a [`PolygonalChain`] or a [`BezierCurve`], is an ordinary model. A
 //! [`CurveFitter`] moves the inner control points so that the loss along the curve is low, and a
-//! [`CurveProfileConfig`] measures it.
+//! [`CurveProfileConfig`] measures it. [`model_merge_tree`] says which of several models the measured paths join, and
+//! below which loss.
 
 mod barriers;
 mod bernstein;
@@ -27,6 +28,7 @@ mod gram;
 mod insertion;
 mod instability;
 mod layerwise;
+mod model_tree;
 mod normalized_point;
 mod path_values;
 mod polygonal_chain;
@@ -52,6 +54,7 @@ pub use fit_report::FitReport;
 pub use garipov_lr_scheduler::GaripovLrScheduler;
 pub use instability::{Instability, InstabilityConfig};
 pub use layerwise::{LayerBarrier, LayerwiseBarriers, LayerwiseBarriersConfig};
+pub use model_tree::model_merge_tree;
 pub use path_values::PathValues;
 pub use polygonal_chain::PolygonalChain;
 pub use simplex::Simplex;

@@ -18,7 +18,7 @@ use crate::writing::number;
 /// Hessian without second derivatives.
 ///
 /// With [`fixed_length`](Self::fixed_length), all perturbations have one length: they are `σ` times a random
-/// [direction of the scale](Scale::direction), uniform on the sphere or filter-normalized. The mean of the rises then
+/// direction of size one in the [`Scale`], uniform on the sphere or filter-normalized. The mean of the rises then
 /// measures how sharp a point is, and their spread how unevenly: one sharp direction among many flat ones shows in the
 /// upper [quantiles](AverageSharpness::quantile).
 ///

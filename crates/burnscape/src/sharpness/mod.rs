@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | [`AverageSharpnessConfig`] | how much does random noise of size σ raise the loss on average? | losses |
 //! | the same with a fixed length | how is the loss distributed at distance σ? | losses |
+//! | [`GrowthExponentsConfig`] | with which power of the distance does the mean rise grow? | losses |
 //! | [`WorstCaseSharpnessConfig`] | how much does the worst perturbation in a ball or box raise it? | gradients |
 //! | [`PacBayesSigmaConfig`] | how much noise do the weights tolerate? | losses |
 //! | [`McAllesterConfig`] | which bound on the loss on new data follows? | losses |
@@ -41,6 +42,7 @@
 mod average_sharpness;
 mod error;
 mod fisher_rao;
+mod growth;
 mod pac_bayes;
 mod relative_flatness;
 mod report;
@@ -52,6 +54,7 @@ mod worst_case_sharpness;
 pub use average_sharpness::{AverageSharpness, AverageSharpnessConfig};
 pub use error::SharpnessError;
 pub use fisher_rao::FisherRao;
+pub use growth::{GrowthExponent, GrowthExponents, GrowthExponentsConfig, GrowthPlateau};
 pub use pac_bayes::{McAllesterBound, McAllesterConfig, PacBayesSigma, PacBayesSigmaConfig};
 pub use relative_flatness::{RelativeFlatness, RelativeFlatnessConfig};
 pub use report::{

@@ -123,7 +123,8 @@ pub enum SpaceError {
     },
     /// A vector of norm zero (or not finite) has no direction.
     #[error(
-        "a vector of norm {norm} has no direction; pass a vector of finite numbers that are not all zero"
+        "a vector of norm {norm} has no direction; pass a vector of finite numbers that are not all zero, or normalize it \
+         with `UnfilteredRule::AsOneFilter` if the model has no weights with filters"
     )]
     NoDirection {
         /// The norm.
@@ -167,6 +168,12 @@ pub enum SpaceError {
          zero; use `Scale::Absolute` or `UnfilteredRule::AsOneFilter`"
     )]
     NothingToPerturb,
+    /// A rule for directions in a scale.
+    #[error(
+        "`UnfilteredRule::OwnWeights` is a rule for directions, not for a scale; use \
+         `UnfilteredRule::AsOneFilter`"
+    )]
+    OwnWeightsScale,
     /// Two directions, or three models, do not span a plane.
     #[error(
         "no plane: {what}; pass two directions that are not parallel, or three models that are not on a line"
@@ -174,6 +181,15 @@ pub enum SpaceError {
     NoPlane {
         /// The reason.
         what: &'static str,
+    },
+    /// Two directions are parallel, or three models are on a line.
+    #[error(
+        "no plane: the directions are parallel (cosine {cosine}); pass two directions that are not parallel, or \
+         three models that are not on a line"
+    )]
+    ParallelDirections {
+        /// The cosine of the angle between the directions, 1 or −1 up to rounding.
+        cosine: f64,
     },
     /// A coordinate of a plane is NaN or infinite.
     #[error("a coordinate of the plane is {value}; pass a finite number")]

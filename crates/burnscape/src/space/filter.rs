@@ -1,3 +1,5 @@
+use std::fmt;
+
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,37 @@ pub enum UnfilteredRule {
     AsOneFilter,
     /// The direction is not changed.
     Keep,
+    /// The direction is the parameter itself, `d := w`, for figures of implementations that do this. All
+    /// directions then share this part, so that they are far from orthogonal: look at their cosine. Not a rule for
+    /// a [`Scale`](super::Scale).
+    OwnWeights,
+}
+
+impl fmt::Display for UnfilteredRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Zero => "zero",
+            Self::AsOneFilter => "as one filter",
+            Self::Keep => "keep",
+            Self::OwnWeights => "own weights",
+        })
+    }
+}
+
+/// The parts of a weight that are scaled one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blocks {
+    Filters,
+    /// The weight is one block.
+    Tensors,
+}
+
+/// The length that a block of a direction is scaled to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lengths {
+    /// That of the same block of the weights.
+    OfWeights,
+    One,
 }
 
 impl ParamVector {
@@ -44,7 +77,9 @@ impl ParamVector {
     /// [`SpaceError::Device`].
     pub fn filter_norms(&self) -> Result<Vec<Vec<f64>>, SpaceError> {
         let leaves = self.space().leaves().iter();
-        let filters: Vec<Filters> = leaves.map(|leaf| Filters::of(leaf, self)).collect();
+        let filters: Vec<Filters> = leaves
+            .map(|leaf| Filters::of(leaf, self, Blocks::Filters))
+            .collect();
         let norms = norms(&filters)?.into_iter();
         Ok(norms
             .map(|norms| norms.into_iter().map(Wide::value).collect())
@@ -73,23 +108,48 @@ impl ParamVector {
         weights: &Self,
         rule: UnfilteredRule,
     ) -> Result<Self, SpaceError> {
+        self.rescaled(weights, rule, Blocks::Filters, Lengths::OfWeights)
+    }
+
+    /// Scales every block of the direction to a length; a block of norm zero becomes zero. The rule applies to
+    /// parameters without filters, each of which counts as one block with [`UnfilteredRule::AsOneFilter`].
+    pub(super) fn rescaled(
+        self,
+        weights: &Self,
+        rule: UnfilteredRule,
+        blocks: Blocks,
+        lengths: Lengths,
+    ) -> Result<Self, SpaceError> {
         self.space().check_same(weights.space())?;
         let space = self.space().clone();
         let is_scaled = |leaf: &ParamLeaf| {
             leaf.kind() == ParamKind::Weight || rule == UnfilteredRule::AsOneFilter
         };
         let leaves = || space.leaves().iter().filter(|leaf| is_scaled(leaf));
-        let mut filters: Vec<Filters> = leaves().map(|leaf| Filters::of(leaf, &self)).collect();
-        filters.extend(leaves().map(|leaf| Filters::of(leaf, weights)));
+        let mut filters: Vec<Filters> = leaves()
+            .map(|leaf| Filters::of(leaf, &self, blocks))
+            .collect();
+        let count = filters.len();
+        if lengths == Lengths::OfWeights {
+            filters.extend(leaves().map(|leaf| Filters::of(leaf, weights, blocks)));
+        }
         let mut own = norms(&filters)?;
-        let mut wanted = own.split_off(own.len() / 2).into_iter();
+        let mut wanted = own.split_off(count).into_iter();
         let mut own = own.into_iter();
         let leaves = space.leaves().iter().map(|leaf| {
             if !is_scaled(leaf) {
-                return (rule == UnfilteredRule::Keep).then(|| self.leaf(leaf));
+                return match rule {
+                    UnfilteredRule::Zero | UnfilteredRule::AsOneFilter => None,
+                    UnfilteredRule::Keep => Some(self.leaf(leaf)),
+                    UnfilteredRule::OwnWeights => Some(weights.leaf(leaf)),
+                };
             }
             let norms = own.next().unwrap_or_default();
-            let norms = norms.into_iter().zip(wanted.next().unwrap_or_default());
+            let wanted = match lengths {
+                Lengths::OfWeights => wanted.next().unwrap_or_default(),
+                Lengths::One => vec![Wide::from(1.0); norms.len()],
+            };
+            let norms = norms.into_iter().zip(wanted);
             let ratios = norms.map(|(own, wanted)| {
                 if own.is_positive() {
                     wanted / own
@@ -99,7 +159,8 @@ impl ParamVector {
                     own
                 }
             });
-            Some(Filters::of(leaf, &self).times(&ratios.collect::<Vec<_>>()))
+            let filters = Filters::of(leaf, &self, blocks);
+            Some(filters.times(&ratios.collect::<Vec<_>>()))
         });
         Self::from_leaves(&LeafVector::from_parts(space.clone(), leaves.collect()))
     }
@@ -108,13 +169,19 @@ impl ParamVector {
 /// The filters of one parameter's part of a vector, in f32 if the element type is narrower.
 struct Filters<'a> {
     leaf: &'a ParamLeaf,
+    /// The axis of the filters; the parameter is one filter without it.
+    axis: Option<usize>,
     values: Tensor<1>,
 }
 
 impl<'a> Filters<'a> {
-    fn of(leaf: &'a ParamLeaf, vector: &ParamVector) -> Self {
+    fn of(leaf: &'a ParamLeaf, vector: &ParamVector, blocks: Blocks) -> Self {
         Self {
             leaf,
+            axis: match blocks {
+                Blocks::Filters => leaf.filter_axis(),
+                Blocks::Tensors => None,
+            },
             values: as_accumulator(vector.leaf(leaf)),
         }
     }
@@ -122,7 +189,7 @@ impl<'a> Filters<'a> {
     /// The sum of squares of each filter.
     fn squares(&self) -> Tensor<1> {
         let squares = self.values.clone() * self.values.clone();
-        match self.leaf.filter_axis() {
+        match self.axis {
             Some(axis) => sum_but_axis(squares, self.leaf.shape(), axis),
             None => squares.sum(),
         }
@@ -130,7 +197,7 @@ impl<'a> Filters<'a> {
 
     /// The largest absolute value of each filter.
     fn largest(&self) -> Tensor<1> {
-        match self.leaf.filter_axis() {
+        match self.axis {
             Some(axis) => max_but_axis(self.values.clone().abs(), self.leaf.shape(), axis),
             None => self.values.clone().max_abs(),
         }
@@ -144,7 +211,7 @@ impl<'a> Filters<'a> {
             let len = step.len();
             let step = Tensor::<1>::from_data(TensorData::new(step, [len]), place);
             values
-                * match self.leaf.filter_axis() {
+                * match self.axis {
                     Some(axis) => expand_axis(step, self.leaf.shape(), axis),
                     None => step,
                 }
@@ -178,9 +245,9 @@ fn norms(filters: &[Filters<'_>]) -> Result<Vec<Vec<Wide>>, SpaceError> {
     let exponents: Vec<Vec<i32>> = exponents.collect();
     let again = lost.iter().zip(&exponents).map(|(&index, exponents)| {
         let factors = exponents.iter().map(|&exponent| Wide::new(1.0, -exponent));
-        let leaf = filters[index].leaf;
+        let Filters { leaf, axis, .. } = filters[index];
         let values = filters[index].times(&factors.collect::<Vec<_>>());
-        Filters { leaf, values }.squares()
+        Filters { leaf, axis, values }.squares()
     });
     let again = read(again.collect())?;
     let mut squares: Vec<Vec<Wide>> = plain

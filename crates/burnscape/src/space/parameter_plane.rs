@@ -2,14 +2,21 @@ use burn::module::Module;
 
 use super::{ParamSpace, ParamVector, SpaceError, epsilon, unshared_copy};
 
-/// A plane of parameter space with orthonormal axes. It maps models to coordinates, and coordinates to models.
+/// A plane of parameter space with two axes. It maps models to coordinates, and coordinates to models.
 ///
-/// The origin is a model. The axes come from two directions by Gram-Schmidt: `u = d₁/|d₁|`, and `v` is the part of
-/// `d₂` orthogonal to `u`, normalized. The [axes](Self::axes) serve as directions for a slice of the loss.
+/// The origin `o` is a model, and `(x, y)` is the point `o + x d₁ + y d₂`. Through [three models](Self::through), the
+/// axes are orthonormal: `u = d₁/|d₁|`, and `v` is the part of `d₂` orthogonal to `u`, normalized (Gram-Schmidt). A
+/// plane that [two directions span](Self::spanned) has these as axes, orthogonal or not, and
+/// [`orthonormalized`](Self::orthonormalized) replaces them by `u` and `v`. The [axes](Self::axes) serve as directions
+/// of a landscape.
+///
+/// A model `θ` is [placed](Self::place) by least squares: the coordinates minimize `|θ − o − x d₁ − y d₂|`. They are
+/// the inner products with the axes only if the axes are orthonormal; in general, they solve the triangular system
+/// `R (x, y) = (⟨θ − o, u⟩, ⟨θ − o, v⟩)` with `(d₁, d₂) = (u, v) R`.
 ///
 /// # Cost
 ///
-/// Memory for three parameter vectors and a copy of the model at the origin.
+/// Memory for five parameter vectors (three if the axes are orthonormal) and a copy of the model at the origin.
 ///
 /// # References
 ///
@@ -37,29 +44,63 @@ pub struct ParameterPlane<M> {
     origin: M,
     base: ParamVector,
     axes: [ParamVector; 2],
+    /// The orthonormal basis `u`, `v`.
+    frame: [ParamVector; 2],
+    factor: Triangle,
     corners: [[f64; 2]; 3],
 }
 
-/// The position of a model relative to a plane, in units of the parameter norm.
+/// The position of a model relative to a plane.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct PlanePlace {
-    /// First coordinate of the nearest point of the plane.
+    /// First coordinate of the nearest point of the plane, in units of the first axis.
     pub x: f64,
-    /// Second coordinate of that point.
+    /// Second coordinate of that point, in units of the second axis.
     pub y: f64,
-    /// Distance from the plane.
+    /// Distance from the plane, in units of the parameter norm.
     pub distance: f64,
+    /// The distance from the plane as a share of the distance from the origin `|θ − o|`: 0 in the plane, 1 if the
+    /// nearest point is the origin. 0 at the origin.
+    pub off_plane_share: f64,
+}
+
+/// The triangular factor `R` of two directions: `d₁ = length · u`, `d₂ = along · u + height · v`.
+#[derive(Debug, Clone, Copy)]
+struct Triangle {
+    length: f64,
+    along: f64,
+    height: f64,
+}
+
+impl Triangle {
+    const UNIT: Self = Self {
+        length: 1.0,
+        along: 0.0,
+        height: 1.0,
+    };
+
+    /// The coordinates along `u` and `v` of `x d₁ + y d₂`.
+    fn apply(self, [x, y]: [f64; 2]) -> [f64; 2] {
+        [self.length * x + self.along * y, self.height * y]
+    }
+
+    /// The inverse of [`apply`](Self::apply).
+    fn solve(self, [along_u, along_v]: [f64; 2]) -> [f64; 2] {
+        let y = along_v / self.height;
+        [(along_u - self.along * y) / self.length, y]
+    }
 }
 
 impl<M: Module> ParameterPlane<M> {
-    /// The plane through three models. The first is the origin, the second is on the positive first axis, and the
-    /// third has a positive second coordinate.
+    /// The plane through three models, with orthonormal axes. The first model is the origin, the second is on the
+    /// positive first axis, and the third has a positive second coordinate.
     ///
     /// # Errors
     ///
-    /// [`SpaceError::NoPlane`] if the models are on a line, [`SpaceError::DifferentSpaces`],
-    /// [`SpaceError::MixedDTypes`].
+    /// [`SpaceError::NoPlane`] if the first model is the same as another, [`SpaceError::ParallelDirections`] if the
+    /// models are on a line otherwise; [`SpaceError::NoDirection`] for parameters that are not finite,
+    /// [`SpaceError::DifferentSpaces`], [`SpaceError::MixedDTypes`].
     pub fn through(a: &M, b: &M, c: &M) -> Result<Self, SpaceError> {
         let space = ParamSpace::of(a)?;
         let base = ParamVector::from_module(&space, a)?;
@@ -68,92 +109,144 @@ impl<M: Module> ParameterPlane<M> {
             ParamVector::from_module(&space, model)?.axpy(-1.0, &base)
         };
         let directions = [from_base(b)?, from_base(c)?];
-        Self::with_base(a, base, directions)
+        Ok(Self::with_base(a, base, directions)?.orthonormalized())
     }
 
-    /// The plane through a model that is spanned by two directions.
+    /// The plane through a model that is spanned by two directions, which are its axes as they are: coordinates are
+    /// coefficients of the given directions.
     ///
     /// # Errors
     ///
-    /// [`SpaceError::NoPlane`] if a direction is zero or the directions are parallel;
-    /// [`SpaceError::DifferentSpaces`] if they belong to another space than the model.
+    /// [`SpaceError::NoPlane`] if a direction is zero, [`SpaceError::ParallelDirections`], with the cosine, if they are
+    /// parallel; [`SpaceError::NoDirection`] if one is not finite, [`SpaceError::DifferentSpaces`] if they belong to
+    /// another space than the model.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::LinearConfig;
+    /// use burn::tensor::Device;
+    /// use burnscape::space::{ParamSpace, ParamVector, ParameterPlane};
+    ///
+    /// let model = LinearConfig::new(3, 1).with_bias(false).init(&Device::default());
+    /// let space = ParamSpace::of(&model)?;
+    /// let x = ParamVector::from_host(&space, &[1.0, 0.0, 0.0])?;
+    /// let y = ParamVector::from_host(&space, &[1.0, 1.0, 0.0])?;
+    /// let plane = ParameterPlane::spanned(&model, [&x, &y])?;
+    /// let other = ParamVector::from_host(&space, &[3.0, 4.0, 12.0])?.perturb(&model, 1.0)?;
+    /// let place = plane.place(&other)?;
+    /// assert!((place.x + 1.0).abs() < 1e-5 && (place.y - 4.0).abs() < 1e-5);
+    /// assert!((place.off_plane_share - 12.0 / 13.0).abs() < 1e-5);
+    /// # Ok::<(), burnscape::space::SpaceError>(())
+    /// ```
     pub fn spanned(model: &M, directions: [&ParamVector; 2]) -> Result<Self, SpaceError> {
         let base = ParamVector::from_module(directions[0].space(), model)?;
         base.space().check_same(directions[1].space())?;
         Self::with_base(model, base, directions.map(Clone::clone))
     }
 
-    fn with_base(
-        model: &M,
-        base: ParamVector,
-        [first, second]: [ParamVector; 2],
-    ) -> Result<Self, SpaceError> {
+    fn with_base(model: &M, base: ParamVector, axes: [ParamVector; 2]) -> Result<Self, SpaceError> {
+        let [first, second] = &axes;
         let (length, reach) = (first.norm()?, second.norm()?);
         if length == 0.0 || reach == 0.0 {
             return Err(SpaceError::NoPlane {
                 what: "a direction is zero, or two of the three models are the same",
             });
         }
-        let u = first.normalize()?;
-        let x = second.dot(&u)?;
-        let across = second.orthogonalize(std::slice::from_ref(&u))?;
+        let u = first.clone().normalize()?;
+        let along = second.dot(&u)?;
+        let across = second.clone().orthogonalize(std::slice::from_ref(&u))?;
         let height = across.norm()?;
         // Below this bound the height of the second direction is rounding error.
         if height <= 16.0 * epsilon(base.space().dtype()?) * reach {
-            return Err(SpaceError::NoPlane {
-                what: "the directions are parallel",
-            });
+            let cosine = (along / reach).clamp(-1.0, 1.0);
+            return Err(SpaceError::ParallelDirections { cosine });
         }
         let v = across.normalize()?;
         Ok(Self {
             origin: unshared_copy(model),
             base,
-            axes: [u, v],
-            corners: [[0.0, 0.0], [length, 0.0], [x, height]],
+            axes,
+            frame: [u, v],
+            factor: Triangle {
+                length,
+                along,
+                height,
+            },
+            corners: [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]],
         })
     }
 
-    /// The coordinates of the three models: the origin and the end points of the two directions.
+    /// The same plane with the orthonormal axes `u` and `v`. Distances between coordinates are then distances between
+    /// models.
+    #[must_use]
+    pub fn orthonormalized(self) -> Self {
+        Self {
+            axes: self.frame.clone(),
+            corners: self.corners.map(|corner| self.factor.apply(corner)),
+            factor: Triangle::UNIT,
+            ..self
+        }
+    }
+
+    /// The coordinates of the three models, or of the origin and the ends of the two directions.
     pub fn corners(&self) -> [[f64; 2]; 3] {
         self.corners
     }
 
-    /// The orthonormal axes, as directions for slices of the landscape.
+    /// The axes, as directions of a landscape.
     pub fn axes(&self) -> &[ParamVector; 2] {
         &self.axes
     }
 
-    /// The model at a point of the plane, with the frozen parameters and running statistics of the origin.
+    /// The model at a point of the plane, with the frozen parameters and running statistics of the origin. The
+    /// displacement is formed first and added to the parameters once; `(0, 0)` is the origin, to the last bit.
     ///
     /// # Errors
     ///
     /// [`SpaceError::NonFiniteCoordinate`].
     pub fn point(&self, x: f64, y: f64) -> Result<M, SpaceError> {
-        for value in [x, y] {
+        let mut displacement: Option<ParamVector> = None;
+        for (value, axis) in [x, y].into_iter().zip(&self.axes) {
             if !value.is_finite() {
                 return Err(SpaceError::NonFiniteCoordinate { value });
             }
+            if value != 0.0 {
+                displacement = Some(match displacement {
+                    None => axis.clone().scale(value),
+                    Some(sum) => sum.axpy(value, axis)?,
+                });
+            }
         }
-        let [u, v] = &self.axes;
-        let vector = self.base.clone().axpy(x, u)?.axpy(y, v)?;
-        vector.apply_to(&self.origin)
+        match displacement {
+            None => Ok(unshared_copy(&self.origin)),
+            Some(displacement) => displacement.perturb(&self.origin, 1.0),
+        }
     }
 
-    /// The position of a model: its orthogonal projection onto the plane, and its distance.
+    /// The position of a model: its orthogonal projection onto the plane, by least squares, and its distance.
+    ///
+    /// # Cost
+    ///
+    /// Memory for one parameter vector; four host synchronizations.
     ///
     /// # Errors
     ///
     /// [`SpaceError::DifferentSpaces`].
     pub fn place(&self, model: &M) -> Result<PlanePlace, SpaceError> {
-        let [u, v] = &self.axes;
+        let [u, v] = &self.frame;
         let from_base =
             ParamVector::from_module(self.base.space(), model)?.axpy(-1.0, &self.base)?;
-        let (x, y) = (from_base.dot(u)?, from_base.dot(v)?);
-        let off = from_base.axpy(-x, u)?.axpy(-y, v)?;
+        let reach = from_base.norm()?;
+        let [along_u, along_v] = [from_base.dot(u)?, from_base.dot(v)?];
+        let off = from_base.axpy(-along_u, u)?.axpy(-along_v, v)?;
+        let distance = off.norm()?;
+        let [x, y] = self.factor.solve([along_u, along_v]);
         Ok(PlanePlace {
             x,
             y,
-            distance: off.norm()?,
+            distance,
+            off_plane_share: if reach == 0.0 { 0.0 } else { distance / reach },
         })
     }
 }

@@ -3,7 +3,7 @@ use std::fmt;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use super::{ParamSpace, ParamVector, SpaceError, UnfilteredRule, Units};
+use super::{ParamSpace, SpaceError, UnfilteredRule, Units};
 
 /// The unit of displacements: each coordinate has its own unit `c`.
 ///
@@ -42,51 +42,13 @@ pub enum Scale {
     Absolute,
     /// Relative to the norm of the coordinate's filter. Biases and normalization parameters have no filters; the
     /// rule determines their scale: [`UnfilteredRule::Zero`] does not move them, [`UnfilteredRule::Keep`] is
-    /// absolute (in a direction, a standard normal number).
+    /// absolute (in a direction, a standard normal number). [`UnfilteredRule::OwnWeights`] is refused.
     FilterRelative(UnfilteredRule),
     /// Relative to the coordinate itself, including biases and normalization parameters.
     ElementRelative,
 }
 
 impl Scale {
-    /// A random direction of size one, as in the last column of the table: a uniform point of the sphere, a Gaussian
-    /// direction normalized filter by filter (Li et al. 2018), or a uniform point of the sphere times `c`.
-    ///
-    /// # Errors
-    ///
-    /// [`SpaceError::NothingToPerturb`] if the scale is zero everywhere, [`SpaceError::DifferentSpaces`],
-    /// [`SpaceError::MixedDTypes`], [`SpaceError::Device`].
-    ///
-    /// # Reproducibility
-    ///
-    /// The direction depends on the weights of the model and the seed only.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use burn::nn::LinearConfig;
-    /// use burn::tensor::Device;
-    /// use burnscape::space::{ParamSpace, ParamVector, Scale, UnfilteredRule};
-    ///
-    /// let model = LinearConfig::new(3, 2).init(&Device::default());
-    /// let space = ParamSpace::of(&model)?;
-    /// let scale = Scale::FilterRelative(UnfilteredRule::Zero);
-    /// let direction = scale.direction(&space, &model, 7)?;
-    /// let weights = ParamVector::from_module(&space, &model)?;
-    /// let (own, wanted) = (direction.filter_norms()?, weights.filter_norms()?);
-    /// assert!((own[0][1] - wanted[0][1]).abs() < 1e-6);
-    /// assert_eq!(own[1], [0.0]);
-    /// # Ok::<(), burnscape::space::SpaceError>(())
-    /// ```
-    pub fn direction<M: Module>(
-        self,
-        space: &ParamSpace,
-        model: &M,
-        seed: u64,
-    ) -> Result<ParamVector, SpaceError> {
-        self.at(space.clone(), model)?.direction(seed)
-    }
-
     /// The scale at a point of parameter space.
     pub(crate) fn at<M: Module>(self, space: ParamSpace, model: &M) -> Result<Units, SpaceError> {
         Units::of(self, space, model)
@@ -100,6 +62,7 @@ impl fmt::Display for Scale {
             Self::FilterRelative(UnfilteredRule::Zero) => "filter-relative (zero)",
             Self::FilterRelative(UnfilteredRule::AsOneFilter) => "filter-relative (as one filter)",
             Self::FilterRelative(UnfilteredRule::Keep) => "filter-relative (keep)",
+            Self::FilterRelative(UnfilteredRule::OwnWeights) => "filter-relative (own weights)",
             Self::ElementRelative => "element-relative",
         })
     }

@@ -23,6 +23,9 @@ impl Units {
         space: ParamSpace,
         model: &M,
     ) -> Result<Self, SpaceError> {
+        if scale == Scale::FilterRelative(UnfilteredRule::OwnWeights) {
+            return Err(SpaceError::OwnWeightsScale);
+        }
         let weights = ParamVector::from_module(&space, model)?;
         let coordinates = match scale {
             Scale::Absolute => None,

@@ -69,15 +69,7 @@ impl<M: Module, K> Risk<'_, M, K> {
             Work::Loss,
             |progress| self.report(progress),
             |index, batch| {
-                let loss = match pass.loss(index, batch) {
-                    // The closure may compute a gradient itself.
-                    Err(LossError::Panicked { .. }) if pass.is_plain() => {
-                        pass.again_on_autodiff(model, self.mode);
-                        pass.loss(index, batch)?
-                    }
-                    loss => loss?,
-                };
-                self.check_draws(&pass, batch, &loss)?;
+                let loss = self.batch_loss(&mut pass, model, index, batch)?;
                 Ok((loss, ()))
             },
             |(), _| Ok(()),
@@ -157,6 +149,26 @@ impl<M: Module, K> Risk<'_, M, K> {
         let found = self.loss_and_gradient(model)?;
         require(found.completed, found.num_batches)?;
         Ok(found)
+    }
+
+    /// The loss of a batch in a pass without gradients.
+    pub(super) fn batch_loss(
+        &self,
+        pass: &mut Pass<M>,
+        model: &M,
+        index: usize,
+        batch: &dyn RiskBatch<M>,
+    ) -> Result<Tensor<1>, LossError> {
+        let loss = match pass.loss(index, batch) {
+            // The closure may compute a gradient itself.
+            Err(LossError::Panicked { .. }) if pass.is_plain() => {
+                pass.again_on_autodiff(model, self.mode);
+                pass.loss(index, batch)?
+            }
+            loss => loss?,
+        };
+        self.check_draws(pass, batch, &loss)?;
+        Ok(loss)
     }
 
     /// Rejects, at the first batch of the first pass, a loss that draws random numbers without a seed.

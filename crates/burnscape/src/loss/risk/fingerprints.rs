@@ -12,7 +12,7 @@ const UNEVEN: f64 = 1e-6;
 /// What a reading of the data found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct DataReading {
-    /// A hash of every bit of each batch.
+    /// A hash of every bit of each batch, of its shapes and element types, and of its weight.
     pub(crate) digests: Vec<u64>,
     /// The most examples of a batch.
     pub(crate) most_examples: usize,
@@ -62,8 +62,9 @@ impl<M, K> Risk<'_, M, K> {
             shares = Some((least.min(share), most.max(share)));
             let mut digest = Digest::new();
             // A fingerprint is known by its text only.
-            let _ = write!(digest, "{:?}", batch.fingerprint()?);
-            reading.digests.push(digest.0);
+            let (bits, signature) = (batch.fingerprint()?, batch.tensors().signature);
+            let _ = write!(digest, "{bits:?} {signature:?} {weight:?}");
+            reading.digests.push(digest.value());
             reading.most_examples = reading.most_examples.max(examples);
             Ok::<_, LossError>(ControlFlow::Continue(()))
         })?;
@@ -72,20 +73,29 @@ impl<M, K> Risk<'_, M, K> {
     }
 }
 
-/// The FNV-1a hash of a text, the same on every platform.
-struct Digest(u64);
+/// The FNV-1a hash of bytes and texts, the same on every platform.
+pub(crate) struct Digest(u64);
 
 impl Digest {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(0xCBF2_9CE4_8422_2325)
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: impl IntoIterator<Item = u8>) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
+        }
+    }
+
+    /// The hash of everything so far.
+    pub(crate) fn value(&self) -> u64 {
+        self.0
     }
 }
 
 impl Write for Digest {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
-        }
+        self.bytes(text.bytes());
         Ok(())
     }
 }
@@ -102,7 +112,7 @@ mod tests {
     fn the_hash_is_that_of_the_standard() {
         let mut digest = Digest::new();
         write!(digest, "foobar").unwrap();
-        assert_eq!(digest.0, 0x8594_4171_F739_67E8);
+        assert_eq!(digest.value(), 0x8594_4171_F739_67E8);
     }
 
     #[test]
@@ -135,5 +145,17 @@ mod tests {
         assert_eq!(one.digests[0], other.digests[0]);
         assert_ne!(one.digests[1], other.digests[1]);
         assert_eq!(other.unevenness, 0.5);
+        // The same numbers with another weight, and in another shape.
+        let heavier = reading(&[(2, 1.0, 4.0), (3, 2.0, 3.0)]);
+        assert_ne!(one.digests[0], heavier.digests[0]);
+        assert_eq!(one.digests[1], heavier.digests[1]);
+        let row = [Tensor::<2>::ones([1, 2], &device)];
+        let column = [Tensor::<2>::ones([2, 1], &device)];
+        let loss = |_: &Linear, x: Tensor<2>| x.mean();
+        let digests = [&row, &column].map(|data| {
+            let risk: Risk<'_, Linear> = Risk::new(&loss, data);
+            risk.read_data().unwrap().digests
+        });
+        assert_ne!(digests[0], digests[1]);
     }
 }

@@ -15,6 +15,7 @@ mod observer;
 mod operator_settings;
 mod part_gradients;
 mod parts;
+mod pending;
 mod progress;
 mod source;
 
@@ -33,11 +34,13 @@ use crate::space::ParamSpace;
 pub(crate) use constructors::of_one_batch;
 pub use evaluate::{RiskGradient, RiskValue};
 pub(crate) use fingerprints::DataReading;
+pub(crate) use fingerprints::Digest;
 pub use kind::{Classes, PerExample, Split, Whole};
 pub(crate) use observer::Observer;
 pub(crate) use operator_settings::OperatorSettings;
 pub(crate) use part_gradients::PartGradient;
 pub(crate) use parts::{InParts, SourceInParts};
+pub(crate) use pending::PendingLoss;
 pub use progress::{Progress, Work};
 pub(crate) use source::{
     BatchScores, RiskBatch, SharedData, SharedSource, Source, each, each_tensors,
@@ -49,7 +52,7 @@ pub(crate) use source::{
 /// `Σ_b L_b(w)` for sums, so that any partition of the data into batches gives the same number.
 ///
 /// All measurements of a loss start from a risk: curvature operators ([`hessian`](Self::hessian)), measures of
-/// sharpness, slices, profiles of paths. The type is generic in the model only; the types of batch, loss and data set
+/// sharpness, landscapes, profiles of paths. The type is generic in the model only; the types of batch, loss and data set
 /// are erased on construction.
 ///
 /// | constructor | from | kind | also provides |
@@ -346,6 +349,14 @@ impl<'a, M, K> Risk<'a, M, K> {
             operators: self.operators,
             basis_device: self.basis_device.clone(),
             is_probed: AtomicBool::new(self.is_probed.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// The same risk without an observer.
+    pub(crate) fn unobserved(self) -> Self {
+        Self {
+            observer: Observer::default(),
+            ..self
         }
     }
 

@@ -22,7 +22,8 @@ pub struct Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Work {
-    /// Batches whose loss was evaluated; the loss of the batch.
+    /// Batches whose loss was evaluated; the loss of the batch. In a landscape no value, since several losses are read
+    /// together.
     Loss,
     /// Batches whose loss and gradient were evaluated; the loss of the batch.
     Gradient,
@@ -36,7 +37,7 @@ pub enum Work {
     Sample,
     /// Gradients of an ascent, over all its starts; the rise at the best point of the current start.
     AscentStep,
-    /// Points of a slice or of a path; the loss there.
+    /// Points of a landscape or of a path; the loss there.
     Point,
     /// Layers of a model; no value.
     Layer,
