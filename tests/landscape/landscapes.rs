@@ -171,8 +171,8 @@ fn compare(risk: &Risk<'_, Normalized>, metric: &Risk<'_, Normalized>) {
                 (false, true) => first.perturb(&model, x).unwrap(),
                 (true, false) => second.perturb(&model, y).unwrap(),
                 (false, false) => {
-                    let step = first.clone().scale(x).axpy(y, second).unwrap();
-                    step.perturb(&model, 1.0).unwrap()
+                    let row = first.perturb(&model, x).unwrap();
+                    second.perturb(&row, y).unwrap()
                 }
             };
             losses.push(risk.loss(&moved).unwrap().value);

@@ -118,12 +118,8 @@ fn statistics_follow_only_the_directions_that_have_some() {
     assert_eq!(plane.loss(&[0, 1]), Some(alone.losses[2]));
     let along = line(Interpolate, &risk, &a, &between);
     assert_eq!(plane.loss(&[1, 0]), Some(along.losses[2]));
-    let step = between.vector().clone().scale(0.5);
-    let moved = step
-        .axpy(0.5, across.vector())
-        .unwrap()
-        .perturb(&a, 1.0)
-        .unwrap();
+    let row = between.vector().perturb(&a, 0.5).unwrap();
+    let moved = across.vector().perturb(&row, 0.5).unwrap();
     let own = RunningStatistics::of(&a);
     let change = RunningStatistics::of(&b).axpby(1.0, -1.0, &own).unwrap();
     let statistics = own.axpby(1.0, 0.5, &change).unwrap();

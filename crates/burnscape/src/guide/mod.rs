@@ -29,6 +29,9 @@ pub mod dynamics {}
 #[doc = include_str!("../../guide/paths.md")]
 pub mod paths {}
 
+#[doc = include_str!("../../guide/landscapes.md")]
+pub mod landscapes {}
+
 #[doc = include_str!("../../guide/sharpness.md")]
 pub mod sharpness {}
 

@@ -29,8 +29,8 @@ pub(super) struct Evaluator<'a, M> {
 struct Row {
     /// The indices along all axes but the last.
     place: Vec<usize>,
-    /// The displacement along these axes; none for zero.
-    displacement: Option<LeafVector>,
+    /// The parameters displaced along these axes; none if they are those of the model.
+    weights: Option<LeafVector>,
 }
 
 /// The values of some points, in order.
@@ -147,58 +147,61 @@ impl<'a, M: Module> Evaluator<'a, M> {
 
     fn model_at(&mut self, index: usize) -> Result<Place<M>, LandscapeError> {
         let place = place(self.shape, index);
-        let Some(displacement) = self.displacement(&place)? else {
+        let Some(weights) = self.weights_at(&place)? else {
             return Ok(Place::Center);
         };
-        let moved = self.moved(displacement);
+        let moved = weights.narrow().apply_to_own(&self.model);
         let coordinates = place.iter().zip(self.axes).map(|(&at, axis)| axis[at]);
         let found = self.statistics.at(&self.risks[0], moved, coordinates)?;
         Ok(found.map_or(Place::NotFinite, Place::Moved))
     }
 
-    /// `Σ x_a d_a`, summed in the order of the axes; none if all coordinates are zero.
-    fn displacement(&mut self, place: &[usize]) -> Result<Option<LeafVector>, SpaceError> {
+    /// `(w + Σ x_a d_a) + x_n d_n` with the sum over all axes but the last; none if all coordinates are zero. A row of
+    /// points shares what is in parentheses.
+    fn weights_at(&mut self, place: &[usize]) -> Result<Option<LeafVector>, SpaceError> {
         let Some((&last, row)) = place.split_last() else {
             return Ok(None);
         };
-        if self.row.as_ref().is_none_or(|known| known.place != row) {
-            let mut displacement = None;
-            for (axis, &at) in row.iter().enumerate() {
-                displacement = self.plus(displacement.as_ref(), axis, at)?;
-            }
-            self.row = Some(Row {
-                place: row.to_vec(),
-                displacement,
-            });
-        }
-        let row = self.row.as_ref().and_then(|row| row.displacement.as_ref());
-        self.plus(row, place.len() - 1, last)
+        let known = self.row.take().filter(|known| known.place == row);
+        let known = match known {
+            Some(known) => known,
+            None => self.row_at(row)?,
+        };
+        let (x, direction) = (self.axes[row.len()][last], &self.directions[row.len()]);
+        let found = match (&known.weights, x == 0.0) {
+            (None, true) => None,
+            (Some(weights), true) => Some(weights.clone()),
+            (Some(weights), false) => Some(plus(weights, direction.clone().scale(x))),
+            (None, false) => Some(plus(&self.weights, direction.clone().scale(x))),
+        };
+        self.row = Some(known);
+        Ok(found)
     }
 
-    /// `sum + x d` for the coordinate and the direction of an axis.
-    fn plus(
-        &self,
-        sum: Option<&LeafVector>,
-        axis: usize,
-        at: usize,
-    ) -> Result<Option<LeafVector>, SpaceError> {
-        let (x, direction) = (self.axes[axis][at], &self.directions[axis]);
-        Ok(match sum {
-            sum if x == 0.0 => sum.cloned(),
-            Some(sum) => Some(sum.axpby(1.0, x, direction)?),
-            None => Some(direction.clone().scale(x)),
+    fn row_at(&self, place: &[usize]) -> Result<Row, SpaceError> {
+        let mut displacement: Option<LeafVector> = None;
+        for (axis, &at) in place.iter().enumerate() {
+            let (x, direction) = (self.axes[axis][at], &self.directions[axis]);
+            displacement = match displacement {
+                sum if x == 0.0 => sum,
+                None => Some(direction.clone().scale(x)),
+                Some(sum) => Some(sum.axpby(1.0, x, direction)?),
+            };
+        }
+        Ok(Row {
+            place: place.to_vec(),
+            weights: displacement.map(|displacement| plus(&self.weights, displacement)),
         })
     }
+}
 
-    /// A copy of the model whose parameters are the sum of its weights and the displacement.
-    fn moved(&self, displacement: LeafVector) -> M {
-        let mut weights = self.weights.leaves().iter();
-        let sum = displacement.map_all(|_, step| match (weights.next(), step) {
-            (Some(Some(weight)), Some(step)) => Some(weight.clone() + step),
-            _ => None,
-        });
-        sum.narrow().apply_to_own(&self.model)
-    }
+/// `weights + step`; parameters that the step leaves out are left out.
+fn plus(weights: &LeafVector, step: LeafVector) -> LeafVector {
+    let mut weights = weights.leaves().iter();
+    step.map_all(|_, step| match (weights.next(), step) {
+        (Some(Some(weight)), Some(step)) => Some(weight.clone() + step),
+        _ => None,
+    })
 }
 
 /// A point before it is evaluated.
