@@ -1,8 +1,9 @@
 //! SGD and SAM side by side: trains two small networks on handwritten digits, several times with
-//! each optimizer, and prints how well they generalize, how sharp their minima are and what the
-//! training cost; then finds paths of low loss between networks, aligns networks to each other, and
-//! joins five of them to a graph.
-//! `cargo run --release --example survey -- --help` lists the options.
+//! each optimizer, and finds out how well they generalize, how sharp their minima are and what the
+//! training cost; then finds paths of low loss between networks, aligns networks to each other, joins
+//! five of them to a graph, and looks at the loss around two of them. What one wants to read first is
+//! printed, and everything is on a page, `target/survey.html`.
+//! `cargo run --release --features files,report --example survey -- --help` lists the options.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -13,21 +14,27 @@ use clap::Parser;
 use survey::arguments::Arguments;
 use survey::data::Split;
 use survey::experiment::Experiment;
+use survey::findings::Findings;
 use survey::models::ModelName;
 use survey::summary::Summary;
-use survey::{groups, json, paths_run, report, spectrum};
+use survey::{destinations, figures, groups, json, page, paths_run, report, spectrum, surfaces};
 
 /// The parts of this example, in `examples/survey/`.
 mod survey {
     pub(crate) mod alignment;
     pub(crate) mod alignment_report;
     pub(crate) mod arguments;
+    pub(crate) mod barriers_report;
     pub(crate) mod comparison;
     pub(crate) mod curvature;
     pub(crate) mod data;
+    pub(crate) mod date;
+    pub(crate) mod destinations;
     pub(crate) mod device_name;
     pub(crate) mod estimate;
     pub(crate) mod experiment;
+    pub(crate) mod figures;
+    pub(crate) mod findings;
     pub(crate) mod graph;
     pub(crate) mod graph_report;
     pub(crate) mod groups;
@@ -35,10 +42,13 @@ mod survey {
     pub(crate) mod measure;
     pub(crate) mod models;
     pub(crate) mod optimizer_name;
+    pub(crate) mod page;
+    pub(crate) mod page_tables;
     pub(crate) mod paths;
     pub(crate) mod paths_report;
     pub(crate) mod paths_run;
     pub(crate) mod reading;
+    pub(crate) mod recorder;
     pub(crate) mod report;
     pub(crate) mod settings;
     pub(crate) mod sharpness_table;
@@ -46,6 +56,8 @@ mod survey {
     pub(crate) mod spectrum;
     pub(crate) mod spectrum_report;
     pub(crate) mod summary;
+    pub(crate) mod surfaces;
+    pub(crate) mod surfaces_report;
     pub(crate) mod table;
     pub(crate) mod train;
 }
@@ -62,34 +74,40 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
-    // What can be refused is refused before minutes are spent.
-    if let Some(path) = &arguments.json {
-        json::check_path(path)?;
-    }
-    if let Some(directory) = &arguments.out
-        && !directory.is_dir()
-    {
-        return Err(format!(
-            "there is no directory {}; create it first",
-            directory.display()
-        )
-        .into());
-    }
+    destinations::check(arguments)?;
     let device = arguments.device.open()?;
     let split = Split::load(&device)?;
     let experiment = Experiment::new(arguments, &split)?;
     print!("{}", report::heading(arguments, &split));
 
-    let (runs, mlps) = experiment.run(&device)?;
-    let paths = paths_run::run(arguments, &split, &device, &mlps)?;
-    let summary = Summary::of(&runs);
-    let seconds = start.elapsed().as_secs_f64();
-    print!("{}", report::results(arguments, &summary, &paths, seconds));
-    if arguments.models().contains(&ModelName::Cnn) {
+    let trainings = experiment.run(&device)?;
+    let paths = paths_run::run(arguments, &split, &device, &trainings.mlps)?;
+    // Without surfaces, the rest is printed and written nevertheless.
+    let surfaces = surfaces::run(arguments, &split, &device, trainings.recordings);
+    let findings = Findings {
+        arguments,
+        split: &split,
+        runs: &trainings.runs,
+        summary: &Summary::of(&trainings.runs),
+        paths: &paths,
+        surfaces: surfaces.as_deref().unwrap_or_default(),
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    print!("{}", report::results(&findings));
+    if arguments.verbose && arguments.models().contains(&ModelName::Cnn) {
         println!("{}", groups::table(&device)?);
     }
-    if let Some(directory) = &arguments.out {
-        for run in &runs {
+    write_data(&findings)?;
+    if let Err(error) = &surfaces {
+        return Err(format!("no surfaces: {error}").into());
+    }
+    write_pictures(&findings)
+}
+
+/// Densities and runs, for those who asked for them.
+fn write_data(found: &Findings<'_>) -> Result<(), Box<dyn Error>> {
+    if let Some(directory) = &found.arguments.out {
+        for run in found.runs {
             if let Some(density) = &run.measured.spectrum.density {
                 let name = format!("{}-{}-seed{}", run.model, run.optimizer, run.seed);
                 spectrum::write(density, directory, &name)?;
@@ -97,9 +115,22 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         }
         println!("Densities are in {}.", directory.display());
     }
-    if let Some(path) = &arguments.json {
-        json::write(path, arguments, &split, &runs, &summary, &paths, seconds)?;
+    if let Some(path) = &found.arguments.json {
+        json::write(path, found)?;
         println!("Every run is in {}.", path.display());
+    }
+    Ok(())
+}
+
+/// The data of figures for those who asked for them, and the page.
+fn write_pictures(found: &Findings<'_>) -> Result<(), Box<dyn Error>> {
+    if let Some(directory) = &found.arguments.figures {
+        figures::write(directory, found)?;
+        println!("Figures are in {}.", directory.display());
+    }
+    if let Some(path) = found.arguments.report_path() {
+        page::page(found)?.write_html(path)?;
+        println!("The page: {}", path.display());
     }
     Ok(())
 }

@@ -9,6 +9,9 @@
 //! loss and metrics beside them. A trajectory that is there already is read instead. A picture of it needs a plane, and
 //! a plane of principal components explains most of the variance of any random walk: everything is printed beside what
 //! chance would give, and beside what the plane hides.
+//!
+//! The network has batch normalization. Away from a checkpoint its running statistics do not fit, so that they are
+//! re-estimated wherever a loss is evaluated.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -84,10 +87,10 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let trains = args.trains()?;
-    if args.train && args.out.is_dir() {
-        clear(&args.out)?;
-    }
     let device = Device::default();
+    if args.train {
+        clear(&args.out, &device)?;
+    }
     let split = Split::load(&device)?;
     let progress = ProgressBar::new_spinner();
     progress.enable_steady_tick(Duration::from_millis(200));
@@ -128,18 +131,26 @@ impl Args {
     }
 }
 
-/// Deletes the trajectory in a directory, and nothing else there.
-fn clear(directory: &Path) -> Result<(), Box<dyn Error>> {
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        let is_own = name.is_some_and(|name| {
-            name == INDEX || (name.starts_with("step-") && name.ends_with(".bpk"))
-        });
-        if is_own {
-            std::fs::remove_file(&path)
-                .map_err(|error| format!("cannot delete {}: {error}", path.display()))?;
-        }
+/// Deletes the trajectory in a directory: its index and the files that it names. Nothing else there is touched.
+fn clear(directory: &Path, device: &Device) -> Result<(), Box<dyn Error>> {
+    let index = directory.join(INDEX);
+    if !index.exists() {
+        return Ok(());
+    }
+    let known = Trajectory::open(directory, &Cnn::new(device)).map_err(|error| {
+        format!(
+            "cannot replace the trajectory in {}: {error}; or delete the directory, or name another one with --out",
+            directory.display()
+        )
+    })?;
+    let names = known.checkpoints().iter();
+    let names = names.filter_map(|checkpoint| checkpoint.file.as_ref());
+    let mut paths: Vec<PathBuf> = names.map(|name| directory.join(name)).collect();
+    paths.push(index);
+    drop(known);
+    for path in paths {
+        std::fs::remove_file(&path)
+            .map_err(|error| format!("cannot delete {}: {error}", path.display()))?;
     }
     Ok(())
 }

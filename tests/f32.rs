@@ -133,6 +133,16 @@ mod dynamics {
 mod writing {
     mod results;
 }
+#[cfg(feature = "report")]
+mod report {
+    mod figures;
+    mod models;
+    mod pages;
+    mod panels;
+    mod readings;
+    mod sentences;
+    mod trust;
+}
 /// Through several rooms: a loss times powers of two.
 mod scales {
     mod answers;

@@ -1,4 +1,4 @@
-//! The memory of curvature operators, by a counting allocator.
+//! The memory of curvature operators, and of the principal components of a trajectory, by a counting allocator.
 //!
 //! A binary of its own with a single test: what others allocate meanwhile would count.
 #![allow(
@@ -163,10 +163,49 @@ fn assert_buffers() {
     }
 }
 
+/// The principal components of files: the pieces of all checkpoints are two models, beside the components in f64.
+#[cfg(feature = "files")]
+fn assert_pieces(device: &Device) {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Tensor;
+    use burnscape::dynamics::{Due, Moment, Watch};
+    use burnscape::space::ParamSpace;
+    use burnscape::trajectory::{Trajectory, TrajectoryLog, TrajectoryPcaConfig};
+
+    let directory = std::env::temp_dir().join(format!("burnscape-memory-{}", std::process::id()));
+    drop(std::fs::remove_dir_all(&directory));
+    let start = LinearConfig::new(600, 500).init(device);
+    let space = ParamSpace::of(&start).expect("a space");
+    let loss = |_: &Linear, x: Tensor<2>| x.mean();
+    let data = [Tensor::<2>::ones([1, 1], device)];
+    let log = TrajectoryLog::create(&directory).expect("a log");
+    let mut watch = Watch::new(Due::Every(1), log, Risk::new(&loss, &data)).expect("a watch");
+    for step in 0..20 {
+        let weights = ParamVector::gaussian(&space, step as u64).expect("a vector");
+        let model = weights.apply_to(&start).expect("a model");
+        let moment = Moment::new(step, 0.1, &model);
+        watch.observe(&moment).expect("a checkpoint");
+    }
+    let trajectory = Trajectory::open(&directory, &start).expect("a trajectory");
+    let count = 2;
+    let peak = peak(|| {
+        let config = TrajectoryPcaConfig::new(count);
+        config.run(&trajectory).expect("components")
+    });
+    let components = (8 * count * space.len()) as f64;
+    let models = (peak - components) / (4 * space.len()) as f64;
+    println!("{count} components of 20 checkpoints: {models:.2} models beside them");
+    // The piece that is read, and the blocks of the products, come to it.
+    assert!((1.9..=2.6).contains(&models), "{models}");
+    std::fs::remove_dir_all(&directory).expect("a directory");
+}
+
 #[test]
 fn peaks_are_as_predicted_and_within_budgets() {
     assert_buffers();
     let device = Device::flex();
+    #[cfg(feature = "files")]
+    assert_pieces(&device);
     let lifted = device.clone().autodiff();
     let convolutions = ConvNet::new(&lifted);
     let images = [batch([128, 1, 28, 28], &device)];

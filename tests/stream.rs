@@ -18,6 +18,9 @@ mod curvature {
 mod dynamics {
     mod masks;
 }
+mod landscape {
+    mod draws;
+}
 mod loss {
     mod settings;
 }

@@ -3,12 +3,12 @@
 use std::error::Error;
 
 use burnscape::landscape::{LandscapeConfig, LossScale};
-use burnscape::loss::Risk;
+use burnscape::loss::{NormalizationPolicy, Risk};
 use burnscape::space::{Grid, ParamSpace};
 use burnscape::topology::MergeTreeConfig;
 use burnscape::trajectory::{
-    Centering, PlateausConfig, ProjectionConfig, QuasiConvexityConfig, RibbonConfig, Trajectory,
-    TrajectoryPcaConfig,
+    Centering, PlateausConfig, Projection, ProjectionConfig, QuasiConvexityConfig, RibbonConfig,
+    Trajectory, TrajectoryPcaConfig,
 };
 use indicatif::ProgressBar;
 
@@ -23,6 +23,8 @@ const ROWS: usize = 6;
 const DECADES: f64 = 0.05;
 /// The loss falls less on a plateau, from one checkpoint to the next.
 const FLAT: f64 = 0.02;
+/// The running statistics of batch normalization: those of the weights, wherever a loss is evaluated.
+const POLICY: NormalizationPolicy = NormalizationPolicy::ReestimateAll;
 
 /// Everything, from first to last.
 pub(crate) fn text(
@@ -36,6 +38,7 @@ pub(crate) fn text(
     let mut text = checkpoints(trajectory)?;
     progress.set_message("principal components");
     text += &components(args, trajectory)?;
+    text += "Below, running statistics are re-estimated over the training images wherever a loss is evaluated.\n\n";
     progress.set_message("the plane");
     text += &plane(args, &risk, trajectory)?;
     progress.set_message("the ribbon");
@@ -110,8 +113,8 @@ fn components(args: &Args, trajectory: &Trajectory<Cnn>) -> Result<String, Box<d
             signs.p_value
         );
     }
-    text += "  walk: independent steps of equal size, as many as here; random signs: the real steps, each forward or back; \
-             p: the share of\n  draws that explain as much\n\n";
+    text += "  walk: independent steps of equal size, as many as here; random signs: the real steps, each forward or back\n  \
+             p: (1 + draws that explain as much) / (1 + draws)\n\n";
     Ok(text)
 }
 
@@ -122,35 +125,40 @@ fn plane(
     trajectory: &Trajectory<Cnn>,
 ) -> Result<String, Box<dyn Error>> {
     let pca = TrajectoryPcaConfig::new(2).run(trajectory)?;
-    let projection = ProjectionConfig::new().run(risk, trajectory, &pca.plane(trajectory)?)?;
+    let plane = pca.plane(trajectory)?;
+    let config = ProjectionConfig::new();
+    let left = config.run(risk, trajectory, &plane)?;
+    let projection = config.with_policy(POLICY).run(risk, trajectory, &plane)?;
     let points = &projection.points;
     let grids = [
         around(points.iter().map(|point| point.x), args.points)?,
         around(points.iter().map(|point| point.y), args.points)?,
     ];
-    let end = trajectory.model(trajectory.len() - 1)?;
-    let surface =
-        LandscapeConfig::new(grids)
-            .with_threads(args.threads)
-            .run(risk, &end, pca.directions())?;
+    let surface = LandscapeConfig::new(grids)
+        .with_policy(POLICY)
+        .with_threads(args.threads)
+        .run(risk, plane.origin(), pca.directions())?;
     let tree = surface.merge_tree(LossScale::Log10, &MergeTreeConfig::new())?;
+    let wells = match tree.count(DECADES) {
+        0 => format!("no wells deeper than {DECADES} decades"),
+        count => format!(
+            "wells deeper than {DECADES} decades: {count}, and {} of them resolved (q > 2)",
+            tree.count_resolved(DECADES, 2.0)
+        ),
+    };
     let highest = surface.losses.iter().copied().fold(0.0, f64::max);
     let (at, lowest) = surface.lowest().ok_or("no loss on the plane is finite")?;
     let at: Vec<String> = at.iter().map(|x| format!("{x:.2}")).collect();
-    let gaps = points.iter().map(|point| point.height_gap.abs());
     let mut text = format!(
-        "The plane of two components through the last checkpoint, {0} × {0} points, running statistics as they are there\n  \
-         loss from {lowest:.4} at ({at}) to {highest:.2}, {base:.4} at the last checkpoint; wells deeper than {DECADES} \
-         decades:\n  {wells}, and {resolved} of them resolved (q > 2)\n  \
+        "The plane of two components through the last checkpoint, {0} × {0} points\n  \
+         loss from {lowest:.4} at ({at}) to {highest:.2}, {base:.4} at the last checkpoint; {wells}\n  \
          the checkpoints are off the plane by {share} of their distance from the last one, on average\n  \
          their loss differs from that of the plane below by {gap:.4} (median)",
         args.points,
         at = at.join(", "),
         base = surface.base_loss,
-        wells = tree.count(DECADES),
-        resolved = tree.count_resolved(DECADES, 2.0),
         share = percent(projection.mean_off_plane_share()),
-        gap = median(gaps.collect()),
+        gap = median_gap(&projection),
     );
     if let Some(point) = projection.largest_gap() {
         text += &format!(
@@ -158,13 +166,24 @@ fn plane(
             point.step, point.loss, point.plane_loss
         );
     }
-    Ok(text + "\n\n")
+    text += &format!(
+        "\n  with running statistics as they are in the checkpoints, the median difference is {:.4}\n\n",
+        median_gap(&left)
+    );
+    Ok(text)
+}
+
+/// The median size of the height gaps.
+fn median_gap(projection: &Projection) -> f64 {
+    let gaps = projection.points.iter();
+    median(gaps.map(|point| point.height_gap.abs()).collect())
 }
 
 /// Where along its own velocity the loss of each checkpoint is lowest.
 fn ribbon(risk: &Risk<'_, Cnn>, trajectory: &Trajectory<Cnn>) -> Result<String, Box<dyn Error>> {
-    let grid = Grid::linspace(-1.0, 3.0, 17)?;
-    let ribbon = RibbonConfig::new(grid).run(risk, trajectory)?;
+    let grid = Grid::linspace(-1.0, 3.0, 9)?;
+    let config = RibbonConfig::new(grid).with_policy(POLICY);
+    let ribbon = config.run(risk, trajectory)?;
     let rows = (0..ribbon.steps.len()).filter_map(|row| ribbon.row(row));
     let lowest = rows.filter_map(|losses| {
         let places = ribbon.coordinates.iter().zip(losses);
@@ -177,7 +196,7 @@ fn ribbon(risk: &Risk<'_, Cnn>, trajectory: &Trajectory<Cnn>) -> Result<String, 
         places.count()
     };
     Ok(format!(
-        "The ribbon: the loss from each checkpoint along its way to the next, which is at 1, from -1 to 3 in steps of ¼\n  \
+        "The ribbon: the loss from each checkpoint along its way to the next, which is at 1, from -1 to 3 in steps of ½\n  \
          lowest at the checkpoint or behind it for {} of {}, between it and the next for {}, at the next for {}, beyond \
          for {};\n  median at {:.2}\n\n",
         count(|place| place <= 0.0),
@@ -191,7 +210,8 @@ fn ribbon(risk: &Risk<'_, Cnn>, trajectory: &Trajectory<Cnn>) -> Result<String, 
 
 /// Whether gradients point away from the last checkpoint, and from points of chance.
 fn gradients(risk: &Risk<'_, Cnn>, trajectory: &Trajectory<Cnn>) -> Result<String, Box<dyn Error>> {
-    let found = QuasiConvexityConfig::new().run(risk, trajectory)?;
+    let config = QuasiConvexityConfig::new().with_policy(POLICY);
+    let found = config.run(risk, trajectory)?;
     let points = &found.points;
     let cosines = points.iter().map(|point| point.cosine);
     let nulls = points.iter().map(|point| point.null_cosine.abs());

@@ -8,20 +8,25 @@ use super::table::{Column, aligned};
 
 /// The barriers on the lines, and that of the Bézier curve.
 pub(crate) fn section(connected: &Connected) -> String {
+    table(&columns(connected))
+}
+
+/// One row for each way to align, and one for the curve; empty without lines.
+pub(crate) fn columns(connected: &Connected) -> Vec<Column> {
     let bezier = &connected.connection.bezier;
     let barrier = |losses: &PathValues| losses.barriers.map(|barriers| barriers.above_worse_end);
     let curve = [
         barrier(&bezier.train),
         bezier.test.as_ref().and_then(barrier),
     ];
-    table(&connected.alignment, bezier.length(), curve)
+    columns_of(&connected.alignment, bezier.length(), curve)
 }
 
-/// One row for each way to align, and one for the curve, whose barriers are those on training and test images.
-fn table(lines: &[AlignedLine], length: f64, curve: [Option<f64>; 2]) -> String {
+/// The barriers of the curve are those on training and test images.
+fn columns_of(lines: &[AlignedLine], length: f64, curve: [Option<f64>; 2]) -> Vec<Column> {
     let plain: Vec<&AlignedLine> = lines.iter().filter(|line| !line.repaired).collect();
     if plain.is_empty() {
-        return String::new();
+        return Vec::new();
     }
     let shown = |barrier: Option<f64>| match barrier {
         Some(barrier) => format!("{barrier:.4}"),
@@ -38,7 +43,7 @@ fn table(lines: &[AlignedLine], length: f64, curve: [Option<f64>; 2]) -> String 
     };
     let names = plain.iter().map(|line| line.by.title().to_string());
     let lengths = plain.iter().map(|line| format!("{:.1}", line.line.length));
-    let columns = [
+    vec![
         Column::of_cells(
             "",
             names.chain(["Bézier, not aligned".to_string()]).collect(),
@@ -49,10 +54,16 @@ fn table(lines: &[AlignedLine], length: f64, curve: [Option<f64>; 2]) -> String 
         column("repaired", true, |line| &line.train, None),
         column("test", false, |line| &line.test, curve[1]),
         column("repaired", true, |line| &line.test, None),
-    ];
+    ]
+}
+
+fn table(columns: &[Column]) -> String {
+    if columns.is_empty() {
+        return String::new();
+    }
     format!(
         "  Barrier on the line to the second network, permuted onto the first: as it is, and after REPAIR\n{}",
-        aligned(&columns)
+        aligned(columns)
     )
 }
 
@@ -84,7 +95,7 @@ mod tests {
             line(By::Nothing, true, 0.25),
             line(By::Weights, false, 0.125),
         ];
-        let text = table(&lines, 3.0, [Some(0.0625), None]);
+        let text = table(&columns_of(&lines, 3.0, [Some(0.0625), None]));
         let rows: Vec<Vec<&str>> = text
             .lines()
             .skip(3)
@@ -96,6 +107,6 @@ mod tests {
         );
         assert_eq!(rows[1][2..], ["2.0", "0.1250", "-", "0.5000", "-"]);
         assert_eq!(rows[2][3..], ["3.0", "0.0625", "-", "-", "-"]);
-        assert_eq!(table(&[], 3.0, [None; 2]), "");
+        assert_eq!(table(&columns_of(&[], 3.0, [None; 2])), "");
     }
 }

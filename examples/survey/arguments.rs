@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, value_parser};
 
@@ -11,8 +11,8 @@ use super::optimizer_name::OptimizerName;
 /// Train a small CNN and an MLP on handwritten digits with each optimizer, several times over, and
 /// compare loss, accuracy, sharpness and cost.
 ///
-/// The data are part of the program; nothing is downloaded. Tables go to standard output, progress
-/// to standard error.
+/// The data are part of the program; nothing is downloaded. What one wants to read first goes to
+/// standard output, everything with its pictures to a page, and progress to standard error.
 #[derive(Parser, Debug)]
 #[command(name = "survey", allow_negative_numbers = true)]
 pub(crate) struct Arguments {
@@ -65,6 +65,26 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=1000))]
     pub(crate) path_pairs: u32,
 
+    /// Print all tables: curvature, eigenvalues, every measure of sharpness, losses along paths.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+
+    /// Write the page to this file. Beside it, checkpoints of the CNNs of the first seed are kept.
+    #[arg(long, value_name = "FILE", default_value = "target/survey.html")]
+    pub(crate) report: PathBuf,
+
+    /// Write no page, and leave out what is made for it: surfaces, and the checkpoints behind them.
+    #[arg(long, conflicts_with = "report")]
+    pub(crate) no_report: bool,
+
+    /// Points along each axis of the surfaces around the CNNs of the first seed.
+    #[arg(long, default_value_t = 31, value_parser = value_parser!(u32).range(7..=201))]
+    pub(crate) surface_points: u32,
+
+    /// Write the data of three figures into this directory, as JSON.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) figures: Option<PathBuf>,
+
     /// Write the densities of eigenvalues into this directory, as CSV.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -80,12 +100,33 @@ impl Arguments {
         (first..first + u64::from(self.seeds)).collect()
     }
 
+    /// `seeds 0 to 4`.
+    pub(crate) fn seeds_in_words(&self) -> String {
+        let seeds = self.seeds();
+        match (seeds.first(), seeds.last()) {
+            (Some(first), Some(last)) if first != last => format!("seeds {first} to {last}"),
+            _ => format!("seed {}", self.seed),
+        }
+    }
+
     pub(crate) fn optimizers(&self) -> Vec<OptimizerName> {
         distinct(&self.optimizer)
     }
 
     pub(crate) fn models(&self) -> Vec<ModelName> {
         distinct(&self.model)
+    }
+
+    /// Where the page is written.
+    pub(crate) fn report_path(&self) -> Option<&Path> {
+        (!self.no_report).then_some(self.report.as_path())
+    }
+
+    /// The directory of the checkpoints; none if nothing shows them.
+    pub(crate) fn trajectories(&self) -> Option<PathBuf> {
+        let is_shown = !self.no_report || self.figures.is_some();
+        let is_kept = is_shown && self.models().contains(&ModelName::Cnn);
+        is_kept.then(|| self.report.with_extension("trajectories"))
     }
 }
 
@@ -124,5 +165,26 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn a_page_is_written_and_checkpoints_are_kept_unless_nothing_shows_them() {
+        let paths = |line: &str| {
+            let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+            let page = arguments.report_path().map(Path::to_path_buf);
+            [page, arguments.trajectories()].map(|path| path.unwrap_or_default())
+        };
+        let [page, kept] = ["target/survey.html", "target/survey.trajectories"].map(PathBuf::from);
+        assert_eq!(paths("survey"), [page, kept]);
+        let [page, kept] = ["a.html", ""].map(PathBuf::from);
+        assert_eq!(paths("survey --report a.html --model mlp"), [page, kept]);
+        assert_eq!(
+            paths("survey --no-report"),
+            [(); 2].map(|()| PathBuf::new())
+        );
+        let [page, kept] = ["", "target/survey.trajectories"].map(PathBuf::from);
+        assert_eq!(paths("survey --no-report --figures images"), [page, kept]);
+        let both = "survey --report a.html --no-report";
+        assert!(Arguments::try_parse_from(both.split(' ')).is_err());
     }
 }

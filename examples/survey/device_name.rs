@@ -78,7 +78,8 @@ impl DeviceName {
             )]
             missing => Err(format!(
                 "this program was compiled without the device `{missing}`; add its cargo feature: \
-                 cargo run --release --features {missing} --example survey -- --device {missing}"
+                 cargo run --release --features files,report,{missing} --example survey -- \
+                 --device {missing}"
             )
             .into()),
         }

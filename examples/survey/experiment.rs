@@ -6,6 +6,7 @@ use std::time::Duration;
 use burn::optim::SgdConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::tensor::Device;
+use burnscape::dynamics::EdgeRule;
 use burnscape::loss::Batch;
 use burnscape::optim::{ClosureStep, SamConfig};
 use burnscape::space::ParamSpace;
@@ -17,8 +18,9 @@ use super::data::{Digits, Split};
 use super::measure::{Measured, measure};
 use super::models::{Classifier, Cnn, Mlp, ModelName};
 use super::optimizer_name::OptimizerName;
-use super::settings::{DAMPENING, MOMENTUM};
-use super::train::{Course, Trained, train};
+use super::recorder::{Recorder, Recording};
+use super::settings::{BATCH_SIZE, DAMPENING, MOMENTUM};
+use super::train::{Course, Trained, train_watched};
 
 /// One network, trained once.
 #[derive(Serialize, Debug, Clone)]
@@ -44,6 +46,15 @@ pub(crate) struct TrainedMlp {
     pub(crate) model: Mlp,
 }
 
+/// All that was trained.
+pub(crate) struct Trainings {
+    pub(crate) runs: Vec<Run>,
+    /// The MLPs among the networks.
+    pub(crate) mlps: Vec<TrainedMlp>,
+    /// The CNNs of the first seed, if something shows them.
+    pub(crate) recordings: Vec<Recording>,
+}
+
 pub(crate) struct Experiment<'a> {
     arguments: &'a Arguments,
     split: &'a Split,
@@ -58,15 +69,12 @@ impl<'a> Experiment<'a> {
         Ok(Self { arguments, split })
     }
 
-    /// All runs, and the MLPs among the networks.
-    pub(crate) fn run(
-        &self,
-        device: &Device,
-    ) -> Result<(Vec<Run>, Vec<TrainedMlp>), Box<dyn Error>> {
+    /// Trains and measures every network.
+    pub(crate) fn run(&self, device: &Device) -> Result<Trainings, Box<dyn Error>> {
         let device = device.clone().autodiff();
         let digits = self.split.train.clone().to_device(&device);
         let progress = self.progress()?;
-        let (mut runs, mut mlps) = (Vec::new(), Vec::new());
+        let (mut runs, mut mlps, mut recordings) = (Vec::new(), Vec::new(), Vec::new());
         for model in self.arguments.models() {
             // The optimizers of one seed follow each other, so that a busy machine slows down all.
             for seed in self.arguments.seeds() {
@@ -81,14 +89,17 @@ impl<'a> Experiment<'a> {
                         progress: &progress,
                     };
                     let run = match model {
-                        ModelName::Cnn => one.run::<Cnn>(model, optimizer).map(|(run, _)| run),
-                        ModelName::Mlp => one.run::<Mlp>(model, optimizer).map(|(run, model)| {
+                        ModelName::Cnn => one.run::<Cnn>(model, optimizer).map(|done| {
+                            recordings.extend(done.recording);
+                            done.run
+                        }),
+                        ModelName::Mlp => one.run::<Mlp>(model, optimizer).map(|done| {
                             mlps.push(TrainedMlp {
                                 optimizer,
                                 seed,
-                                model,
+                                model: done.model,
                             });
-                            run
+                            done.run
                         }),
                     };
                     runs.push(run.map_err(|error| format!("{title}: {error}"))?);
@@ -96,7 +107,11 @@ impl<'a> Experiment<'a> {
             }
         }
         progress.finish_and_clear();
-        Ok((runs, mlps))
+        Ok(Trainings {
+            runs,
+            mlps,
+            recordings,
+        })
     }
 
     /// A bar on standard error; hidden where that is no terminal.
@@ -116,6 +131,13 @@ impl<'a> Experiment<'a> {
     }
 }
 
+/// A run, the network that was trained, and what was kept.
+struct Done<M> {
+    run: Run,
+    model: M,
+    recording: Option<Recording>,
+}
+
 struct OneRun<'a> {
     experiment: &'a Experiment<'a>,
     device: &'a Device,
@@ -126,12 +148,11 @@ struct OneRun<'a> {
 }
 
 impl OneRun<'_> {
-    /// The run, and the network that was trained.
     fn run<M: Classifier>(
         &self,
         name: ModelName,
         optimizer: OptimizerName,
-    ) -> Result<(Run, M), Box<dyn Error>> {
+    ) -> Result<Done<M>, Box<dyn Error>> {
         let Experiment { arguments, split } = self.experiment;
         self.device.seed(self.seed);
         let model = M::new(self.device);
@@ -142,26 +163,64 @@ impl OneRun<'_> {
                 .with_momentum(MOMENTUM)
                 .with_dampening(DAMPENING),
         ));
+        let mut recorder = self.recorder(name, optimizer, &base)?;
+        let kept = recorder.as_mut();
         let trained = match optimizer.sharpness_aware(arguments.rho, self.seed) {
-            None => self.train(model, base.init(), optimizer)?,
-            Some(sam) => self.train(model, sam.init(base.init())?, optimizer)?,
+            None => self.train(model, base.init(), optimizer, kept)?,
+            Some(sam) => self.train(model, sam.init(base.init())?, optimizer, kept)?,
         };
-        let is_first = arguments.seeds().first() == Some(&self.seed);
+        let kept_seconds = recorder.as_ref().map_or(0.0, Recorder::seconds);
+        let recording = match recorder {
+            Some(recorder) => Some(recorder.finish(optimizer, trained.steps, &trained.model)?),
+            None => None,
+        };
         self.progress
             .set_message(format!("{} · measuring", self.title));
         let run = Run {
             model: name,
             optimizer,
             seed: self.seed,
-            measured: measure(&trained.model, split, is_first)?,
+            measured: measure(&trained.model, split, self.is_first())?,
             gradients: trained.gradients,
             steps: trained.steps,
             skipped_steps: trained.skipped,
-            seconds_per_step: trained.seconds / trained.steps as f64,
+            seconds_per_step: (trained.seconds - kept_seconds) / trained.steps as f64,
             parameters,
             loss_history: trained.losses,
         };
-        Ok((run, trained.model))
+        Ok(Done {
+            run,
+            model: trained.model,
+            recording,
+        })
+    }
+
+    /// Whether this is the first seed.
+    fn is_first(&self) -> bool {
+        self.experiment.arguments.seeds().first() == Some(&self.seed)
+    }
+
+    /// What keeps the run, if it is one of a CNN with the first seed and something shows it.
+    fn recorder<M: Classifier>(
+        &self,
+        name: ModelName,
+        optimizer: OptimizerName,
+        base: &SgdConfig,
+    ) -> Result<Option<Recorder<M>>, Box<dyn Error>> {
+        let Experiment { arguments, split } = self.experiment;
+        let is_kept = name == ModelName::Cnn && self.is_first();
+        let Some(directory) = arguments.trajectories().filter(|_| is_kept) else {
+            return Ok(None);
+        };
+        let edge = match optimizer.sharpness_aware(arguments.rho, self.seed) {
+            None => EdgeRule::of(base)?,
+            // No edge is known for them around momentum.
+            Some(_) => EdgeRule::none(),
+        };
+        let batches = split.num_train.div_ceil(BATCH_SIZE);
+        let steps = self.experiment.epochs(optimizer) * batches;
+        let directory = directory.join(optimizer.to_string());
+        Ok(Some(Recorder::new(directory, split, steps, edge)?))
     }
 
     fn train<M: Classifier, O: ClosureStep>(
@@ -169,6 +228,7 @@ impl OneRun<'_> {
         model: M,
         optimizer: O,
         name: OptimizerName,
+        mut recorder: Option<&mut Recorder<M>>,
     ) -> Result<Trained<M>, Box<dyn Error>> {
         let course = Course {
             digits: self.digits,
@@ -176,7 +236,11 @@ impl OneRun<'_> {
             epochs: self.experiment.epochs(name),
             seed: self.seed,
         };
-        train(model, optimizer, &course, |loss| {
+        let before_step = |step: usize, rate: f64, model: &M| match &mut recorder {
+            Some(recorder) => recorder.observe(step, rate, model),
+            None => Ok(()),
+        };
+        train_watched(model, optimizer, &course, before_step, |loss| {
             self.progress
                 .set_message(format!("{} · loss {loss:.4}", self.title));
             self.progress.inc(1);

@@ -29,7 +29,7 @@ pub(crate) struct Graph {
     pub(crate) losses: Vec<f64>,
     /// The paths that were fitted.
     pub(crate) edges: Vec<Edge>,
-    /// Deaths are upper bounds: another path can only lower them.
+    /// Deaths are upper bounds, up to what lies between the measured places: another path can only lower them.
     pub(crate) tree: MergeTree,
     /// Passes over the training images to fit each path.
     pub(crate) fit_epochs: usize,

@@ -19,16 +19,17 @@ pub(crate) fn section(graph: Option<&Graph>) -> String {
         graph.fit_epochs,
         graph.edges.len(),
         graph.seconds,
-        edges(graph),
-        tree(graph),
+        aligned(&edges(graph)),
+        aligned(&tree(graph)),
     )
 }
 
-fn edges(graph: &Graph) -> String {
+/// One row for each pair: the largest losses on the line and on the curve, and the length of the curve.
+pub(crate) fn edges(graph: &Graph) -> Vec<Column> {
     let cells = |cell: &dyn Fn(usize) -> String| -> Vec<String> {
         (0..graph.edges.len()).map(cell).collect()
     };
-    let columns = [
+    vec![
         Column::of_cells("fitted pair", cells(&|edge| pair(graph, edge))).left_aligned(),
         Column::of_cells(
             "line",
@@ -42,11 +43,10 @@ fn edges(graph: &Graph) -> String {
             "length",
             cells(&|edge| format!("{:.1}", graph.edges[edge].length)),
         ),
-    ];
-    aligned(&columns)
+    ]
 }
 
-fn tree(graph: &Graph) -> String {
+fn tree(graph: &Graph) -> Vec<Column> {
     let branches = graph.tree.branches();
     let name = |branch: usize| graph.networks[branches[branch].minimum].clone();
     let joins = |branch: usize| {
@@ -60,12 +60,11 @@ fn tree(graph: &Graph) -> String {
         }
     };
     let losses = branches.iter().map(|branch| format!("{:.4}", branch.birth));
-    let columns = [
+    vec![
         Column::of_cells("", (0..branches.len()).map(name).collect()).left_aligned(),
         Column::of_cells("", losses.collect()),
         Column::of_cells("", (0..branches.len()).map(joins).collect()).left_aligned(),
-    ];
-    aligned(&columns)
+    ]
 }
 
 /// The names of the networks that a path joins.

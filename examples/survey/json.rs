@@ -6,54 +6,25 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::arguments::Arguments;
-use super::data::{ATTRIBUTION, Split};
-use super::experiment::Run;
-use super::paths_run::Paths;
+use super::data::ATTRIBUTION;
+use super::findings::Findings;
 use super::settings::Settings;
-use super::summary::Summary;
 
-/// Refuses a path that cannot be written.
-pub(crate) fn check_path(path: &Path) -> Result<(), Box<dyn Error>> {
-    if path.is_dir() {
-        return Err(format!("{} is a directory; name a file in it", path.display()).into());
-    }
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Err(format!(
-            "there is no directory {}; create it first",
-            parent.display()
-        )
-        .into()),
-        _ => Ok(()),
-    }
-}
-
-pub(crate) fn write(
-    path: &Path,
-    arguments: &Arguments,
-    split: &Split,
-    runs: &[Run],
-    summary: &Summary,
-    paths: &Paths,
-    seconds: f64,
-) -> Result<(), Box<dyn Error>> {
-    // The program's own path says where it was built, which is nobody's business.
-    let command: Vec<String> = std::env::args().skip(1).collect();
-    // The configuration around SGD; null for SGD itself.
-    let optimizers: Map<String, Value> = arguments
-        .optimizers()
-        .into_iter()
-        .map(|name| {
-            (
-                name.to_string(),
-                json!(name.sharpness_aware(arguments.rho, 0)),
-            )
-        })
-        .collect();
+pub(crate) fn write(path: &Path, found: &Findings<'_>) -> Result<(), Box<dyn Error>> {
+    let Findings {
+        arguments,
+        split,
+        runs,
+        summary,
+        paths,
+        surfaces,
+        seconds,
+    } = found;
     let document = json!({
         "schema_version": 1,
         "program": "survey",
         "version": env!("CARGO_PKG_VERSION"),
-        "arguments": command,
+        "arguments": command(),
         "device": arguments.device.to_string(),
         "seconds": seconds,
         "data": {
@@ -63,14 +34,30 @@ pub(crate) fn write(
             "split": "first rows to train, last rows to test, in the order of the file",
         },
         "settings": Settings::new(arguments.epochs, arguments.rho),
-        "optimizers": optimizers,
+        "optimizers": optimizers(arguments),
         "runs": runs,
         "summary": summary.rows,
         "comparisons": summary.comparisons,
         "paths": paths.pairs,
         "graph": paths.graph,
+        "surfaces": surfaces,
     });
     let text = serde_json::to_string_pretty(&document)?;
     std::fs::write(path, text + "\n")
         .map_err(|error| format!("cannot write {}: {error}", path.display()).into())
+}
+
+/// The arguments as they were given. The program's own path says where it was built, which is nobody's business.
+pub(crate) fn command() -> Vec<String> {
+    std::env::args().skip(1).collect()
+}
+
+/// The configurations around SGD; null for SGD itself.
+fn optimizers(arguments: &Arguments) -> Map<String, Value> {
+    let names = arguments.optimizers().into_iter();
+    let named = names.map(|name| {
+        let config = name.sharpness_aware(arguments.rho, 0);
+        (name.to_string(), json!(config))
+    });
+    named.collect()
 }

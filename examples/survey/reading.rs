@@ -2,33 +2,63 @@
 
 use super::comparison::{Comparison, Difference, PointKind};
 
-/// Four lines about one comparison.
-pub(crate) fn reading(comparison: &Comparison, baseline_rises: (f64, f64)) -> String {
+/// What was compared, in words.
+pub(crate) struct Statement {
+    pub(crate) what: &'static str,
+    /// By how much they differ.
+    pub(crate) difference: String,
+    /// What the seeds allow to say; empty with one seed.
+    pub(crate) verdict: &'static str,
+}
+
+/// What one comparison says.
+pub(crate) fn statements(comparison: &Comparison, baseline_rises: (f64, f64)) -> [Statement; 4] {
     let Comparison {
-        model,
-        optimizer,
         baseline,
         test_accuracy,
         test_loss,
         average_rise,
         worst_case_rise,
+        ..
     } = comparison;
+    let baseline = baseline.to_string();
     let accuracy = by(test_accuracy, 100.0, 2, " points");
     let loss = by(test_loss, 1.0, 4, "");
-    let average = times(average_rise, baseline_rises.0, &baseline.to_string());
-    let worst = times(worst_case_rise, baseline_rises.1, &baseline.to_string());
-    let name = format!("{model}, {optimizer}");
-    let indent = " ".repeat(name.chars().count() + 4);
-    let lines = [
-        format!(
-            "  {name}: test accuracy {accuracy} {baseline}'s{}",
-            judged(test_accuracy)
+    let average = times(average_rise, baseline_rises.0, &baseline);
+    let worst = times(worst_case_rise, baseline_rises.1, &baseline);
+    [
+        (
+            "test accuracy",
+            format!("{accuracy} {baseline}'s"),
+            test_accuracy,
         ),
-        format!("{indent}test loss {loss} {baseline}'s{}", judged(test_loss)),
-        format!("{indent}average rise {average}{}", judged(average_rise)),
-        format!("{indent}worst-case rise {worst}{}", judged(worst_case_rise)),
-    ];
-    lines.join("\n") + "\n"
+        ("test loss", format!("{loss} {baseline}'s"), test_loss),
+        ("average rise", average, average_rise),
+        ("worst-case rise", worst, worst_case_rise),
+    ]
+    .map(|(what, difference, compared)| Statement {
+        what,
+        difference,
+        verdict: verdict(compared),
+    })
+}
+
+/// Four lines about one comparison.
+pub(crate) fn reading(comparison: &Comparison, baseline_rises: (f64, f64)) -> String {
+    let name = format!("{}, {}", comparison.model, comparison.optimizer);
+    let line_break = format!("\n{}", " ".repeat(name.chars().count() + 4));
+    let lines = statements(comparison, baseline_rises).map(|statement| {
+        let Statement {
+            what,
+            difference,
+            verdict,
+        } = statement;
+        match verdict {
+            "" => format!("{what} {difference}"),
+            verdict => format!("{what} {difference}: {verdict}"),
+        }
+    });
+    format!("  {name}: {}\n", lines.join(line_break.as_str()))
 }
 
 /// "0.31 ± 0.20 points above".
@@ -55,11 +85,11 @@ fn times(difference: &Difference, baseline: f64, name: &str) -> String {
     }
 }
 
-fn judged(difference: &Difference) -> &'static str {
+fn verdict(difference: &Difference) -> &'static str {
     match difference.verdict {
-        PointKind::ClearlyHigher => ": clearly higher",
-        PointKind::ClearlyLower => ": clearly lower",
-        PointKind::NoClearDifference => ": no clear difference",
+        PointKind::ClearlyHigher => "clearly higher",
+        PointKind::ClearlyLower => "clearly lower",
+        PointKind::NoClearDifference => "no clear difference",
         PointKind::TooFewSeeds => "",
     }
 }

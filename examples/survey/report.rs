@@ -1,12 +1,13 @@
 //! What is printed.
 
 use super::arguments::Arguments;
+use super::barriers_report;
 use super::data::{ATTRIBUTION, Split};
+use super::findings::Findings;
 use super::graph_report;
 use super::models::ModelName;
 use super::optimizer_name::OptimizerName;
 use super::paths_report;
-use super::paths_run::Paths;
 use super::reading::reading;
 use super::settings::{
     BALL, BALL_STARTS, BALL_STEPS, BATCH_SIZE, DAMPENING, LEARNING_RATE, MOMENTUM, NOISE,
@@ -16,28 +17,25 @@ use super::sharpness_table;
 use super::sparkline::sparkline;
 use super::spectrum_report;
 use super::summary::{Row, Summary};
+use super::surfaces_report;
 use super::table::{Column, table, thousands};
 
 /// What is about to be done.
 pub(crate) fn heading(arguments: &Arguments, split: &Split) -> String {
     let steps = split.num_train.div_ceil(BATCH_SIZE);
-    let seeds = arguments.seeds();
-    let seeds = match (seeds.first(), seeds.last()) {
-        (Some(first), Some(last)) if first != last => format!("seeds {first} to {last}"),
-        _ => format!("seed {}", arguments.seed),
-    };
     let epochs = match arguments.epochs {
         1 => "1 epoch".to_string(),
         count => format!("{count} epochs"),
     };
     let mut text = format!(
         "Handwritten digits: {} images of 8×8 to train on, {} to test, split in file order.\n\
-         {} of {steps} batches of {BATCH_SIZE}, {seeds}, device {}.\n\
+         {} of {steps} batches of {BATCH_SIZE}, {}, device {}.\n\
          SGD: momentum {MOMENTUM}, dampening {DAMPENING} (Burn's default is 0.1), learning rate \
          {LEARNING_RATE} falling to 0.\n",
         thousands(split.num_train as f64),
         split.num_test,
         epochs,
+        arguments.seeds_in_words(),
         arguments.device,
     );
     let mut optimizers = arguments.optimizers().into_iter();
@@ -52,68 +50,104 @@ pub(crate) fn heading(arguments: &Arguments, split: &Split) -> String {
     text + "\n"
 }
 
-/// All that was found.
-pub(crate) fn results(
-    arguments: &Arguments,
-    summary: &Summary,
-    paths: &Paths,
-    seconds: f64,
-) -> String {
+/// What one wants to read first; everything if that was asked for.
+pub(crate) fn results(found: &Findings<'_>) -> String {
+    let (arguments, summary, paths) = (found.arguments, found.summary, found.paths);
     let rows = &summary.rows;
-    let sections = [
-        fit(rows, arguments.seeds),
-        sharpness(rows),
-        curvature(rows),
-        spectrum_report::section(rows),
-        sharpness_table::section(rows),
-        curves(rows),
-        in_words(arguments.seeds, summary),
-        warnings(rows),
-        paths_report::section(arguments, &paths.pairs),
-        graph_report::section(paths.graph.as_ref()),
-        format!(
-            "Took {:.0} s, {:.1} s of it to align, merge and repair. Data: {ATTRIBUTION}.\n",
-            seconds.ceil(),
-            paths
-                .pairs
-                .iter()
-                .map(|pair| pair.alignment_seconds)
-                .sum::<f64>()
-        ),
-    ];
+    let mut sections = vec![fit(rows, arguments.seeds), sharpness(rows)];
+    if arguments.verbose {
+        sections.extend([
+            curvature(rows),
+            spectrum_report::section(rows),
+            sharpness_table::section(rows),
+            curves(rows),
+        ]);
+    }
+    sections.extend([in_words(arguments.seeds, summary), warnings(rows)]);
+    if arguments.verbose {
+        sections.extend([
+            paths_report::section(arguments, &paths.pairs),
+            graph_report::section(paths.graph.as_ref()),
+        ]);
+    } else {
+        sections.push(barriers_report::section(arguments, paths));
+    }
+    sections.extend([
+        surfaces_report::section(found.surfaces),
+        costs_in_time(found),
+    ]);
     sections.concat()
 }
 
-fn fit(rows: &[Row], seeds: u32) -> String {
-    let columns = vec![
+/// What the run took, and who made the data.
+fn costs_in_time(found: &Findings<'_>) -> String {
+    let alignments = found.paths.pairs.iter().map(|pair| pair.alignment_seconds);
+    let mut parts = vec![format!(
+        "{:.1} s to align, merge and repair",
+        alignments.sum::<f64>()
+    )];
+    if !found.surfaces.is_empty() {
+        let [kept, drawn] = [0, 1].map(|part: usize| {
+            let seconds = found.surfaces.iter().map(|surface| surface.seconds[part]);
+            seconds.sum::<f64>()
+        });
+        parts.push(format!("{kept:.1} s to keep training runs"));
+        parts.push(format!("{drawn:.1} s for surfaces"));
+    }
+    let more = match found.arguments.verbose {
+        true => "",
+        false => " --verbose prints more.",
+    };
+    format!(
+        "Took {:.0} s, of it {}.{more} Data: {ATTRIBUTION}.\n",
+        found.seconds.ceil(),
+        parts.join(", "),
+    )
+}
+
+/// How well the networks fit, one row for each network with each optimizer.
+pub(crate) fn fit_columns(rows: &[Row]) -> Vec<Column> {
+    vec![
         Column::estimates("train loss", rows, 1.0, 4, |row| row.train_loss),
         Column::estimates("test loss", rows, 1.0, 4, |row| row.test_loss),
         Column::estimates("train accuracy %", rows, 100.0, 2, |row| row.train_accuracy),
         Column::estimates("test accuracy %", rows, 100.0, 2, |row| row.test_accuracy),
-    ];
+    ]
+}
+
+fn fit(rows: &[Row], seeds: u32) -> String {
     let errors = match seeds {
         1 => "one seed, which says nothing about the spread".to_string(),
         count => format!("mean ± standard error over {count} seeds"),
     };
-    format!("Loss and accuracy: {errors}\n{}\n", table(rows, columns))
+    format!(
+        "Loss and accuracy: {errors}\n{}\n",
+        table(rows, fit_columns(rows))
+    )
+}
+
+/// How sharp the minima are, and what the training cost.
+pub(crate) fn sharpness_columns(rows: &[Row]) -> Vec<Column> {
+    let milliseconds = |row: &Row| format!("{:.2}", row.seconds_per_step.mean * 1e3);
+    vec![
+        Column::estimates("average rise", rows, 1.0, 4, |row| row.average_rise),
+        Column::estimates("worst-case rise", rows, 1.0, 4, |row| row.worst_case_rise),
+        Column::estimates("λ_max", rows, 1.0, 2, |row| row.lambda_max),
+        Column::new("gradients", rows, |row| thousands(row.gradients.mean)),
+        Column::new("ms/step", rows, milliseconds),
+    ]
 }
 
 fn sharpness(rows: &[Row]) -> String {
-    let milliseconds = |row: &Row| format!("{:.2}", row.seconds_per_step.mean * 1e3);
-    let columns = vec![
-        Column::estimates("average rise", rows, 1.0, 4, |row| row.average_rise),
-        Column::estimates("worst-case rise", rows, 1.0, 4, |row| row.worst_case_rise),
-        Column::new("gradients", rows, |row| thousands(row.gradients.mean)),
-        Column::new("ms/step", rows, milliseconds),
-    ];
     format!(
         "Sharpness and cost\n{}\n  \
          average rise      of the training loss under Gaussian noise, {} % of each filter's norm \
          ({NOISE_SAMPLES} samples)\n  \
          worst-case rise   the largest found in a ball of radius {BALL} ({BALL_STARTS} ascents of \
          {BALL_STEPS} steps)\n  \
+         λ_max             the largest eigenvalue of the Hessian of the training loss\n  \
          gradients         forward and backward passes of one training run\n\n",
-        table(rows, columns),
+        table(rows, sharpness_columns(rows)),
         NOISE * 100.0,
     )
 }

@@ -31,6 +31,14 @@ pub(crate) const TRACE_PRODUCTS: usize = 64;
 /// A gradient of this norm counts as zero in the verdict about the end point.
 pub(crate) const GRADIENT_ZERO: f64 = 0.02;
 
+/// Checkpoints of a training run that is kept, at equal distances after the first.
+pub(crate) const CHECKPOINTS: usize = 40;
+/// Readings of the sharpness along such a run, at equal distances after the first.
+pub(crate) const SHARPNESS_READINGS: usize = 6;
+/// Batches from which the statistics of batch norm are re-estimated at every point of a surface: a
+/// fifth of the training images.
+pub(crate) const STATISTICS_BATCHES: usize = 4;
+
 /// The settings as they are written to a file.
 #[derive(Serialize)]
 pub(crate) struct Settings {
@@ -53,6 +61,9 @@ pub(crate) struct Settings {
     density_steps: usize,
     trace_products: usize,
     gradient_zero: f64,
+    trajectory_checkpoints: usize,
+    sharpness_readings: usize,
+    surface_statistics_batches: usize,
 }
 
 impl Settings {
@@ -77,6 +88,9 @@ impl Settings {
             density_steps: DENSITY_STEPS,
             trace_products: TRACE_PRODUCTS,
             gradient_zero: GRADIENT_ZERO,
+            trajectory_checkpoints: CHECKPOINTS,
+            sharpness_readings: SHARPNESS_READINGS,
+            surface_statistics_batches: STATISTICS_BATCHES,
         }
     }
 }

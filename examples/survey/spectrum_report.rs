@@ -13,8 +13,9 @@ const WIDTH: usize = 60;
 /// Densities this many times below the highest show as nothing.
 const DEPTH: f64 = 1e5;
 
-pub(crate) fn section(rows: &[Row]) -> String {
-    let columns = vec![
+/// Eigenvalues, one row for each network with each optimizer.
+pub(crate) fn columns(rows: &[Row]) -> Vec<Column> {
+    vec![
         Column::estimates("λ_max", rows, 1.0, 2, |row| row.lambda_max),
         Column::new("2nd to 5th", rows, |row| {
             let values: Vec<String> = row.top[1..]
@@ -26,7 +27,10 @@ pub(crate) fn section(rows: &[Row]) -> String {
         Column::estimates("trace", rows, 1.0, 1, |row| row.trace),
         Column::estimates("λ_min", rows, 1.0, 3, |row| row.lambda_min),
         Column::estimates("|g|", rows, 1.0, 4, |row| row.gradient_norm),
-    ];
+    ]
+}
+
+pub(crate) fn section(rows: &[Row]) -> String {
     let verdicts = Column::bare(rows, |row| row.point.to_string());
     let intervals: Vec<String> = rows.iter().map(interval).collect();
     format!(
@@ -37,7 +41,7 @@ pub(crate) fn section(rows: &[Row]) -> String {
          trace        the sum of all; 95 % intervals of the first seed: {}\n  \
          λ_min, |g|   smallest Ritz value of {DENSITY_STEPS} Lanczos steps, gradient norm\n\n\
          What the first seed's end point is (a gradient up to {GRADIENT_ZERO} counts as zero)\n{}\n{}",
-        table(rows, columns),
+        table(rows, columns(rows)),
         2.0 / LEARNING_RATE,
         intervals.join(", "),
         table(rows, vec![verdicts]),

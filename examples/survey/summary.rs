@@ -77,6 +77,11 @@ impl Summary {
 }
 
 impl Row {
+    /// Network and optimizer.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.model, self.optimizer)
+    }
+
     /// `runs` is not empty.
     fn of(runs: &[&Run]) -> Self {
         let over = |value: &dyn Fn(&Run) -> f64| {

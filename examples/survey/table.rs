@@ -61,6 +61,11 @@ impl Column {
         }
     }
 
+    /// The names of the rows, network and optimizer.
+    pub(crate) fn names(rows: &[Row]) -> Self {
+        Self::new("network", rows, |row| row.name())
+    }
+
     /// The column, to be read from the left.
     pub(crate) fn left_aligned(mut self) -> Self {
         let width = self.width();
@@ -121,6 +126,16 @@ pub(crate) fn aligned(columns: &[Column]) -> String {
     text
 }
 
+/// The cells of columns, row by row and without spaces around them.
+pub(crate) fn cells(columns: &[Column]) -> Vec<Vec<String>> {
+    let count = columns.first().map_or(0, |column| column.cells.len());
+    let row = |index: usize| -> Vec<String> {
+        let cells = columns.iter().map(|column| column.cells[index].trim());
+        cells.map(str::to_string).collect()
+    };
+    (0..count).map(row).collect()
+}
+
 /// `12,345`.
 pub(crate) fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
@@ -137,6 +152,17 @@ pub(crate) fn thousands(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_have_rows() {
+        let column = |cells: [&str; 2]| {
+            let cells = cells.map(str::to_string);
+            Column::of_cells("", cells.to_vec()).left_aligned()
+        };
+        let rows = cells(&[column(["a", "bcd"]), column(["12", "3"])]);
+        assert_eq!(rows, [["a", "12"], ["bcd", "3"]]);
+        assert!(cells(&[]).is_empty());
+    }
 
     #[test]
     fn thousands_are_grouped() {

@@ -133,10 +133,13 @@ fn a_complete_cache_gives_the_same_bits_and_evaluates_no_point() {
     assert_eq!(bits(&first), bits(&whole));
     assert_eq!(bits(&again), bits(&whole));
     assert!(first.completed && again.completed);
-    // What is left is one pass for each risk at the model.
-    assert!(calls_again <= count());
-    assert_eq!((first.num_cached, again.num_losses), (0, 2));
+    // What is left is one pass for each risk at the model, and one at the point that is compared.
+    assert!(calls_again <= count() + data.len());
+    assert_eq!((first.num_cached, again.num_losses), (0, 4));
     assert!(again.num_cached + 1 >= whole.num_points());
+    // The digest of the data comes with a cache.
+    assert!(first.data.is_some());
+    assert_eq!((whole.data, &again.data), (None, &first.data));
 }
 
 #[test]
@@ -174,8 +177,30 @@ fn a_run_that_was_stopped_goes_on_to_the_same_bits() {
         assert!(resumed.completed && resumed.evaluated.iter().all(|&is| is));
         assert!(resumed.num_cached + 1 >= evaluated);
         // Nothing is left to evaluate.
-        assert_eq!(run(&config).num_losses, 2);
+        assert_eq!(run(&config).num_losses, 4);
     }
+}
+
+#[test]
+fn statistics_of_every_point_are_those_of_an_uninterrupted_run() {
+    let (place, model, data) = (Place::new(), network(1), inputs(0.5));
+    let drawn = directions(&model, [1, 2]);
+    let plain = LandscapeConfig::new(small()).with_policy(NormalizationPolicy::ReestimateAll);
+    let risk = Risk::new(&squares, &data);
+    let whole = plain.run(&risk, &model, &drawn).unwrap();
+    let config = plain.with_cache(&place.0);
+    let mut points = 0;
+    let watched = risk.clone().with_observer(move |progress| {
+        points += usize::from(progress.work == Work::Point);
+        match points < 4 {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    });
+    let stopped = config.run(&watched, &model, &drawn).unwrap();
+    assert!(!stopped.completed);
+    let resumed = config.run(&risk, &model, &drawn).unwrap();
+    assert_eq!((bits(&resumed), resumed.num_cached), (bits(&whole), 4));
 }
 
 fn bowl(point: &Point, heights: Tensor<1>) -> Tensor<1> {
@@ -337,7 +362,149 @@ fn the_cache_of_another_run_is_refused_with_what_differs() {
         other.run(&risk, &model, &drawn),
     );
     let again = config.run(&risk, &model, &drawn).unwrap();
-    assert_eq!((bits(&again), again.num_losses), (bits(&whole), 2));
+    assert_eq!((bits(&again), again.num_losses), (bits(&whole), 4));
+}
+
+/// A line of five points around `w = 1` with a metric, which is kept in a file.
+fn line(
+    place: &Place,
+    loss: &(impl Fn(&Point, Tensor<1>) -> Tensor<1> + Sync),
+    metric: &(impl Fn(&Point, Tensor<1>) -> Tensor<1> + Sync),
+) -> Result<Landscape, LandscapeError> {
+    let device = element::device();
+    let model = Point::new(&[1.0], &device, element::DTYPE);
+    let data = [Tensor::<1>::from_data([1.0], &device)];
+    let (risk, metric) = (Risk::new(loss, &data), Risk::new(metric, &data));
+    let vector = ParamVector::from_host(&risk.space(&model).unwrap(), &[1.0]).unwrap();
+    let kind = DirectionKind::Other("known".to_string());
+    LandscapeConfig::new([Grid::symmetric(2.0, 5).unwrap()])
+        .with_metric("metric", &metric)
+        .with_cache(&place.0)
+        .run(&risk, &model, &[Direction::new(kind, vector)])
+}
+
+/// `w² + decay (w − 1)²`, which is 1 at the model whatever the decay.
+fn decayed(decay: f64) -> impl Fn(&Point, Tensor<1>) -> Tensor<1> + Sync {
+    move |point, _| {
+        let w = point.w.val();
+        (w.clone().square() + (w - 1.0).square() * decay).sum()
+    }
+}
+
+/// The place and the column in which functions differ from those of the file, which stays as it is.
+fn other_function(place: &Place, found: Result<Landscape, LandscapeError>) -> String {
+    match found {
+        Err(LandscapeError::OtherCache { what, .. }) => {
+            assert!(what.ends_with("which is another function"), "{what}");
+            let what = what.split(" (").next().unwrap();
+            what.replace("it differs in the value of ", "")
+        }
+        other => panic!("{}: {other:?}", place.0.display()),
+    }
+}
+
+#[test]
+fn functions_that_agree_at_the_model_only_are_told_apart_at_a_point() {
+    let place = Place::new();
+    let first = line(&place, &decayed(1e-6), &decayed(0.0)).unwrap();
+    let bytes = fs::read(&place.0).unwrap();
+    let found = line(&place, &decayed(2e-6), &decayed(0.0));
+    assert_eq!(other_function(&place, found), "`loss` at point [-2.0]");
+    let found = line(&place, &decayed(1e-6), &decayed(1e-6));
+    assert_eq!(other_function(&place, found), "`metric` at point [-2.0]");
+    assert_eq!(fs::read(&place.0).unwrap(), bytes);
+    let again = line(&place, &decayed(1e-6), &decayed(0.0)).unwrap();
+    assert_eq!((bits(&again), again.num_losses), (bits(&first), 4));
+    // What is compared is in the file.
+    let text = String::from_utf8(bytes).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let with = |points: &[&str]| {
+        let kept = lines[1..].iter().filter(|line| {
+            let index = line.split(',').next().unwrap_or_default();
+            points.contains(&index)
+        });
+        let kept: String = kept.copied().collect();
+        fs::write(&place.0, format!("{}{kept}", lines[0])).unwrap();
+    };
+    with(&["3", "2"]);
+    let found = line(&place, &decayed(2e-6), &decayed(0.0));
+    assert_eq!(other_function(&place, found), "`loss` at point [1.0]");
+    // The values at the model are compared anyway.
+    with(&["2"]);
+    let found = line(&place, &decayed(2e-6), &decayed(0.0)).unwrap();
+    assert_eq!((found.num_cached, found.num_losses), (1, 2 + 2 * 4));
+}
+
+#[test]
+fn a_function_that_agrees_at_the_point_as_well_is_not_noticed() {
+    let place = Place::new();
+    let square = |point: &Point, _: Tensor<1>| point.w.val().square().sum();
+    // The same up to w = 1, which is the model.
+    let bent = |point: &Point, _: Tensor<1>| {
+        let w = point.w.val();
+        (w.clone().square() + (w - 1.0).clamp_min(0.0)).sum()
+    };
+    let first = line(&place, &square, &square).unwrap();
+    let found = line(&place, &bent, &square).unwrap();
+    assert_eq!(bits(&found), bits(&first));
+}
+
+#[test]
+fn values_that_are_not_finite_are_compared_by_their_kind() {
+    let log = |point: &Point, _: Tensor<1>| point.w.val().log().sum();
+    let minus_log = |point: &Point, _: Tensor<1>| point.w.val().log().sum() * -1.0;
+    let zero = |point: &Point, _: Tensor<1>| (point.w.val() * 0.0).sum();
+    let line_of = |place: &Place, points: &[&str]| {
+        line(place, &log, &zero).unwrap();
+        let text = fs::read_to_string(&place.0).unwrap();
+        let lines = text.split_inclusive('\n').enumerate();
+        let kept = lines.filter(|(number, line)| {
+            let index = line.split(',').next().unwrap_or_default();
+            *number == 0 || points.contains(&index)
+        });
+        let kept: String = kept.map(|(_, line)| line).collect();
+        fs::write(&place.0, kept).unwrap();
+    };
+    // NaN at w = −1, −∞ at 0, and ln 2 at 2.
+    for (points, difference) in [
+        (&["0", "1"][..], None),
+        (&["1"][..], Some("`loss` at point [-1.0]")),
+        (&["0", "1", "3"][..], Some("`loss` at point [1.0]")),
+    ] {
+        let place = Place::new();
+        line_of(&place, points);
+        let found = line(&place, &minus_log, &zero);
+        match difference {
+            Some(difference) => assert_eq!(other_function(&place, found), difference),
+            None => assert_eq!(found.unwrap().num_cached, points.len()),
+        }
+        let place = Place::new();
+        line_of(&place, points);
+        let found = line(&place, &log, &zero).unwrap();
+        assert_eq!(found.num_cached, points.len());
+    }
+}
+
+#[test]
+fn a_break_while_a_point_is_compared_stops_the_run() {
+    let (place, model, data) = (Place::new(), network(1), inputs(0.5));
+    let drawn = directions(&model, [1, 2]);
+    let config = LandscapeConfig::new(small()).with_cache(&place.0);
+    let risk = Risk::new(&squares, &data);
+    let whole = config.run(&risk, &model, &drawn).unwrap();
+    // Three batches at the model, then those of the point.
+    let mut batches = 0;
+    let watched = risk.clone().with_observer(move |_| {
+        batches += 1;
+        match batches < 5 {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    });
+    let found = config.run(&watched, &model, &drawn);
+    assert_eq!(found, Err(LandscapeError::Stopped));
+    let again = config.run(&risk, &model, &drawn).unwrap();
+    assert_eq!(bits(&again), bits(&whole));
 }
 
 #[test]
@@ -357,7 +524,7 @@ fn losses_that_are_not_finite_survive() {
         .with_cache(&place.0);
     let first = config.run(&risk, &model, &direction).unwrap();
     let again = config.run(&risk, &model, &direction).unwrap();
-    assert_eq!(again.num_losses, 2);
+    assert_eq!(again.num_losses, 4);
     assert_eq!(bits(&again), bits(&first));
     for landscape in [&first, &again] {
         assert!(landscape.losses[0].is_nan());

@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use burnscape::krylov::{EigenpairsConfig, Which};
+use burnscape::krylov::{Eigenpairs, EigenpairsConfig, Which};
 use burnscape::landscape::{Direction, DirectionKind, DirectionRecord, LandscapeError};
 use burnscape::prelude::*;
 use burnscape::space::{DirectionNorm, SpaceError, UnfilteredRule};
@@ -243,6 +243,26 @@ fn eigenvectors_stay_as_they_are_and_point_in_a_fixed_direction() {
         pairs.vectors[0] = vector(&model, &given);
         let directions = Direction::eigenvectors(&pairs).unwrap();
         assert_eq!(directions[0].vector().to_host().unwrap(), expected);
+    }
+}
+
+#[test]
+fn eigenvalues_without_their_vectors_are_refused() {
+    let (model, data) = (point(&[1.0, -2.0, 0.5]), [tensor(vec![1.0, 9.0, 4.0], [3])]);
+    let risk = Risk::new(&quadratic, &data);
+    let hessian = risk.hessian(&model).unwrap();
+    let pairs = EigenpairsConfig::new(2, Which::Largest)
+        .run(&hessian)
+        .unwrap();
+    let read: Eigenpairs<ParamVector> = Eigenpairs::from_json(&pairs.to_json().unwrap()).unwrap();
+    let mut fewer = pairs;
+    fewer.vectors.pop();
+    let left = fewer.vectors.len();
+    for (pairs, vectors) in [(read, 0), (fewer, left)] {
+        let error = Direction::eigenvectors(&pairs).unwrap_err();
+        let values = pairs.values.len();
+        assert_eq!(error, LandscapeError::MissingVectors { values, vectors });
+        assert!(error.to_string().contains("JSON"), "{error}");
     }
 }
 

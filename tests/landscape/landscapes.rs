@@ -8,7 +8,7 @@ use burnscape::FormatError;
 use burnscape::landscape::{Direction, DirectionKind, Landscape, LandscapeConfig};
 use burnscape::loss::{SumLoss, Work};
 use burnscape::prelude::*;
-use burnscape::space::{DirectionNorm, Grid, UnfilteredRule};
+use burnscape::space::{DirectionNorm, Grid, ParameterPlane, UnfilteredRule};
 use burnscape_testkit::models::Normalized;
 use burnscape_testkit::objectives::Point;
 
@@ -201,6 +201,46 @@ fn every_value_is_that_of_its_risk_bit_for_bit() {
     compare(&means.clone().with_mode(Mode::Train), &sums);
     let group = ParamGroup::from_predicate("second");
     compare(&means.with_group(group), &metric);
+}
+
+/// Every value over a plane is the loss at its point.
+fn compare_with_points(model: &Normalized, axes: [&ParamVector; 2], risk: &Risk<'_, Normalized>) {
+    let plane = ParameterPlane::spanned(model, axes).unwrap();
+    for plane in [plane.clone(), plane.orthonormalized()] {
+        let directions = plane.axes().clone().map(|axis| {
+            let kind = DirectionKind::Other("an axis".to_string());
+            Direction::new(kind, axis)
+        });
+        // With a coordinate of 1, and both of 0.
+        let grids = [
+            Grid::symmetric(1.0, 5).unwrap(),
+            Grid::from_coordinates(vec![-0.7, 0.0, 0.3]).unwrap(),
+        ];
+        let found = LandscapeConfig::new(grids)
+            .run(risk, plane.origin(), &directions)
+            .unwrap();
+        let mut losses = Vec::new();
+        for &x in &found.axes[0] {
+            for &y in &found.axes[1] {
+                let point = plane.point(x, y).unwrap();
+                losses.push(risk.loss(&point).unwrap().value);
+            }
+        }
+        assert_eq!(bits(&found.losses), bits(&losses));
+    }
+}
+
+#[test]
+fn a_landscape_over_a_plane_has_the_losses_of_its_points_bit_for_bit() {
+    let data = inputs(&[4, 3]);
+    let risk = Risk::new(&squares, &data);
+    let (model, group) = (network(2), ParamGroup::from_predicate("second"));
+    let whole = ParamSpace::of(&model).unwrap();
+    let part = ParamSpace::of_group(&model, &group).unwrap();
+    for space in [whole, part] {
+        let [first, second] = [4, 5].map(|seed| ParamVector::gaussian(&space, seed).unwrap());
+        compare_with_points(&model, [&first, &second], &risk);
+    }
 }
 
 #[test]
@@ -482,11 +522,20 @@ fn a_landscape_prints_what_it_is() {
     let plane = config.run(&risk, &model, &directions).unwrap();
     let expected = "\
 landscape of 3 × 3 points, 9 of 9 evaluated
-loss 12.500000 at the model, lowest 3.125000 at (0.0000, -1.5000)
+loss 12.5 at the model, lowest 3.125 at (0, -1.5)
 direction 0: given, length 1.000e0 (2.000e-1 of the weights)
 direction 1: given, length 5.000e0 (1.000e0 of the weights), cosine 0.6000 with direction 0
 ";
     assert_eq!(plane.to_string(), expected);
+    // A small loss keeps its digits.
+    let small = diagonal(&[1e-8, 1e-8]);
+    let risk = Risk::new(&quadratic, &small);
+    let plane = config.run(&risk, &model, &directions).unwrap();
+    let text = plane.to_string();
+    assert!(
+        text.contains("loss 1.25e-7 at the model, lowest 3.125e-8 at"),
+        "{text}"
+    );
 }
 
 #[test]

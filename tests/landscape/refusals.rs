@@ -1,6 +1,7 @@
 //! Landscapes that cannot be evaluated, and what the errors say.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Tensor;
 use burnscape::OutOfRange;
@@ -61,15 +62,18 @@ fn a_grid_of_millions_of_points_is_refused_unless_it_is_allowed() {
             max: 80
         }
     );
-    // More than numbers can count.
-    let error = run(70_000, Some(usize::MAX - 1)).unwrap_err();
-    assert!(matches!(
-        error,
-        LandscapeError::TooManyPoints {
-            points: usize::MAX,
-            ..
-        }
-    ));
+    // More than numbers can count, whatever is allowed.
+    for max in [usize::MAX - 1, usize::MAX] {
+        let error = run(70_000, Some(max)).unwrap_err();
+        let points = usize::MAX;
+        assert_eq!(error, LandscapeError::TooManyPoints { points, max });
+    }
+    // More than memory can hold.
+    let error = run(40_000, Some(usize::MAX)).unwrap_err();
+    let points = 40_000_usize.pow(4);
+    assert_eq!(error, LandscapeError::OutOfMemory { points });
+    let text = error.to_string();
+    assert!(text.contains("2560000000000000000 points"), "{text}");
 }
 
 #[test]
@@ -173,26 +177,64 @@ fn a_model_whose_loss_is_not_finite_is_refused() {
 
 #[test]
 fn settings_out_of_range_are_refused() {
-    let config = LandscapeConfig::new([Grid::symmetric(1.0, 3).unwrap()]);
-    let error = run(&config.with_threads(0), &[&[1.0, 0.0]]).unwrap_err();
-    let expected = OutOfRange::new("threads", 0.0, "1 or more");
-    assert_eq!(error, LandscapeError::OutOfRange(expected));
+    let config: LandscapeConfig<'_, Point> =
+        LandscapeConfig::new([Grid::symmetric(1.0, 3).unwrap()]);
+    for threads in [0, 1025, usize::MAX] {
+        let error = run(&config.clone().with_threads(threads), &[&[1.0, 0.0]]).unwrap_err();
+        let expected = OutOfRange::new("threads", threads as f64, "1 to 1024");
+        assert_eq!(error, LandscapeError::OutOfRange(expected));
+    }
+    assert!(run(&config.with_threads(1024), &[&[1.0, 0.0]]).is_ok());
+}
+
+#[test]
+fn metrics_with_the_name_of_another_column_are_refused() {
+    let data = diagonal(&[4.0, 0.5]);
+    let metric = Risk::new(&quadratic, &data);
+    let grid = Grid::symmetric(1.0, 3).unwrap();
+    let vectors: [&[f64]; 2] = [&[1.0, 0.0], &[0.0, 1.0]];
+    let named = |axes: usize, names: &[&str]| {
+        let mut config: LandscapeConfig<'_, Point> = LandscapeConfig::new(vec![grid.clone(); axes]);
+        for name in names {
+            config = config.with_metric(*name, &metric);
+        }
+        run(&config, &vectors[..axes])
+    };
+    for (axes, name) in [(1, "x"), (1, "loss"), (2, "x"), (2, "y"), (2, "loss")] {
+        let error = named(axes, &["error", name]).unwrap_err();
+        let name = name.to_string();
+        assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
+        assert_eq!(error, LandscapeError::ReservedMetric { name });
+    }
+    let error = named(1, &["error", "size", "error"]).unwrap_err();
+    assert!(error.to_string().contains("`error`"), "{error}");
+    let name = "error".to_string();
+    assert_eq!(error, LandscapeError::DuplicateMetric { name });
+    // A line has no `y`.
+    assert!(named(1, &["y", "Loss"]).is_ok());
 }
 
 #[test]
 fn nothing_is_evaluated_before_a_refusal() {
     let (model, data) = (point(&[1.0, -2.0]), diagonal(&[4.0, 0.5]));
-    let risk = Risk::new(&quadratic, &data).with_observer(|_| -> ControlFlow<()> {
-        panic!("evaluated");
+    let evaluations = AtomicUsize::new(0);
+    let risk = Risk::new(&quadratic, &data).with_observer(|_| {
+        evaluations.fetch_add(1, Ordering::Relaxed);
+        ControlFlow::Continue(())
     });
     let grid = Grid::symmetric(1.0, 3).unwrap();
     let config = LandscapeConfig::new([grid.clone(), grid]);
     let parallel = given(&model, &[&[1.0, 2.0], &[1.0, 2.0]]);
     assert!(config.run(&risk, &model, &parallel).is_err());
     assert!(config.run(&risk, &model, &parallel[..1]).is_err());
-    let config = config.with_max_points(8);
     let straight = given(&model, &[&[1.0, 0.0], &[0.0, 1.0]]);
-    assert!(config.run(&risk, &model, &straight).is_err());
+    let few = config.clone().with_max_points(8);
+    assert!(few.run(&risk, &model, &straight).is_err());
+    let twice = config.clone().with_metric("loss", &risk);
+    assert!(twice.run(&risk, &model, &straight).is_err());
+    assert_eq!(evaluations.load(Ordering::Relaxed), 0);
+    assert!(config.run(&risk, &model, &straight).is_ok());
+    assert!(evaluations.load(Ordering::Relaxed) > 0);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Tensor;
 use burnscape::landscape::{Landscape, LandscapeConfig, LandscapeError};
-use burnscape::loss::{LossError, NormalizationPolicy, Progress, Work};
+use burnscape::loss::{LossError, NormalizationPolicy, Progress, Recorded, Work};
 use burnscape::prelude::*;
 use burnscape::space::Grid;
 use burnscape_testkit::models::Normalized;
@@ -145,24 +145,66 @@ fn an_error_in_the_closure_of_a_thread_is_an_error() {
 }
 
 #[test]
-fn a_panic_of_the_data_on_a_thread_is_an_error() {
+fn a_panic_of_the_data_is_an_error_on_any_number_of_threads() {
     let model = network(1);
     let batches = inputs(&[3]);
-    let visits = AtomicUsize::new(0);
-    let data = || {
-        let visit = visits.fetch_add(1, Ordering::Relaxed);
-        assert!(visit < 5, "the disk is gone");
-        batches.clone()
+    let directions = drawn(&model, &[1, 2]);
+    // At the model, or at some point.
+    for last in [0, 5] {
+        for threads in [1, 2] {
+            let visits = AtomicUsize::new(0);
+            let data = || {
+                let visit = visits.fetch_add(1, Ordering::Relaxed);
+                assert!(visit < last, "the disk is gone");
+                batches.clone()
+            };
+            let risk: Risk<'_, Normalized> = Risk::new(&squares, &data);
+            let config = LandscapeConfig::new(axes()).with_threads(threads);
+            let error = config.run(&risk, &model, &directions).unwrap_err();
+            let LandscapeError::Loss(LossError::Panicked { message }) = error else {
+                panic!("{error:?}");
+            };
+            assert!(message.contains("the disk is gone"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn recorded_losses_have_the_same_bits_on_several_threads() {
+    let model = network(1);
+    let directions = drawn(&model, &[1, 2]);
+    // Two programs, one for each shape.
+    let data = inputs(&[6, 3]);
+    let run = |threads| {
+        let recorded = Recorded::new(squares);
+        let risk = Risk::new(&recorded, &data);
+        let config = LandscapeConfig::new(axes()).with_threads(threads);
+        config.run(&risk, &model, &directions).unwrap()
     };
-    let risk: Risk<'_, Normalized> = Risk::new(&squares, &data);
-    let config = LandscapeConfig::new(axes()).with_threads(2);
-    let error = config
-        .run(&risk, &model, &drawn(&model, &[1, 2]))
-        .unwrap_err();
-    let LandscapeError::Loss(LossError::Panicked { message }) = error else {
-        panic!("{error:?}");
+    let one = run(1);
+    assert!(one.losses.iter().all(|loss| loss.is_finite()));
+    assert_eq!(bits(&run(2).losses), bits(&one.losses));
+}
+
+#[test]
+fn observers_of_metrics_see_their_batches_on_one_thread_only() {
+    let model = point(&[1.0, -2.0, 0.5]);
+    let data = diagonal(&[4.0, 0.3, 1.0]);
+    let directions = drawn(&model, &[1, 2]);
+    let risk = Risk::new(&quadratic, &data);
+    let seen = |threads| {
+        let count = AtomicUsize::new(0);
+        let metric = risk.clone().with_observer(|_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            ControlFlow::Continue(())
+        });
+        let config = LandscapeConfig::new(axes()).with_threads(threads);
+        let config = config.with_metric("again", &metric);
+        config.run(&risk, &model, &directions).unwrap();
+        count.load(Ordering::Relaxed)
     };
-    assert!(message.contains("the disk is gone"), "{message}");
+    // One batch at the model, and one at each of 35 points.
+    assert_eq!((seen(1), seen(2)), (36, 1));
 }
 
 #[test]

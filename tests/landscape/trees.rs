@@ -18,19 +18,27 @@ use crate::path::models::{nothing, point};
 
 /// The landscape around the origin, with an axis along each coordinate from −`tenths`/10 to `tenths`/10 by a tenth.
 fn landscape(risk: &Risk<'_, Point>, tenths: &[i32]) -> Landscape {
-    let model = point(&vec![0.0; tenths.len()]);
+    let axes = tenths.iter().map(|&end| {
+        let coordinates = (-end..=end).map(|tenth| f64::from(tenth) / 10.0);
+        coordinates.collect::<Vec<f64>>()
+    });
+    over(risk, axes.collect())
+}
+
+/// The landscape around the origin, with an axis along each coordinate.
+fn over(risk: &Risk<'_, Point>, axes: Vec<Vec<f64>>) -> Landscape {
+    let model = point(&vec![0.0; axes.len()]);
     let space = risk.space(&model).unwrap();
-    let directions = (0..tenths.len()).map(|axis| {
-        let mut unit = vec![0.0; tenths.len()];
+    let directions = (0..axes.len()).map(|axis| {
+        let mut unit = vec![0.0; axes.len()];
         unit[axis] = 1.0;
         let unit = ParamVector::from_host(&space, &unit).unwrap();
         Direction::new(DirectionKind::Other(format!("coordinate {axis}")), unit)
     });
     let directions: Vec<Direction> = directions.collect();
-    let grids = tenths.iter().map(|&end| {
-        let coordinates = (-end..=end).map(|tenth| f64::from(tenth) / 10.0);
-        Grid::from_coordinates(coordinates.collect()).unwrap()
-    });
+    let grids = axes
+        .into_iter()
+        .map(|axis| Grid::from_coordinates(axis).unwrap());
     LandscapeConfig::new(grids)
         .run(risk, &model, &directions)
         .unwrap()
@@ -171,6 +179,41 @@ fn a_low_wall_counts_in_decades_and_not_in_the_loss() {
 }
 
 #[test]
+fn a_grid_that_is_not_even_has_no_ratios_and_says_why() {
+    let data = nothing();
+    let risk = Risk::new(&tilted, &data);
+    let tenths = |end: i32| (-end..=end).map(|tenth| f64::from(tenth) / 10.0);
+    let halves: Vec<f64> = (-2..=2).map(|half| f64::from(half) / 2.0).collect();
+    // Finer to the left of −1.5.
+    let fine = (-40..-30).map(|twentieth| f64::from(twentieth) / 20.0);
+    let graded: Vec<f64> = fine.chain(tenths(20).skip(5)).collect();
+    let graded = over(&risk, vec![graded, halves.clone()]);
+    let found = tree(&graded, LossScale::Linear);
+    let branches = found.tree.branches();
+    assert_eq!(branches.len(), 2);
+    assert!((branches[1].persistence() - 0.7101).abs() < 1e-12);
+    assert!(found.ratios.len() == 2 && found.ratios.iter().all(|ratio| ratio.is_nan()));
+    assert_eq!((found.resolution(0), found.resolution(1)), (None, None));
+    // The well is there; whether the grid resolves it is not known.
+    assert_eq!((found.count(0.5), found.count_resolved(0.5, 0.0)), (1, 0));
+    assert_eq!(
+        found.to_string(),
+        "merge tree of the loss on 46 × 5 points, sublevel sets, full connectivity
+2 branches: 1 essential; no resolution ratios, because axis 0 is not evenly spaced
+-0.3 at (-1, 0), never dies
+0.3 at (1, 0), dies at 1.0101, persistence 0.7101
+"
+    );
+    let read = LandscapeTree::from_json(&found.to_json().unwrap()).unwrap();
+    assert_eq!(read.to_string(), found.to_string());
+    // Axes may have different gaps.
+    let even = over(&risk, vec![tenths(20).collect(), halves]);
+    let even = tree(&even, LossScale::Linear);
+    assert_eq!(even.resolution(0), Some(Resolution::Resolved));
+    assert!(even.ratios[1] > 1.0, "{even}");
+}
+
+#[test]
 fn the_config_chooses_sets_and_neighbors() {
     let data = nothing();
     let found = landscape(&Risk::new(&tilted, &data), &[20, 10]);
@@ -265,6 +308,28 @@ fn a_stopped_landscape_is_refused_and_its_coarser_grid_is_not() {
     let coarse = tree(&stopped.coarser().unwrap(), LossScale::Linear);
     assert_eq!(coarse.tree.shape(), [9, 9]);
     assert_eq!(coarse.count(0.5), 1);
+    // Every fifth of 41 points, but of 21 points those two or three apart.
+    assert_eq!(coarse.resolution(1), None);
+    assert!(
+        coarse.to_string().contains("axis 1 is not evenly spaced"),
+        "{coarse}"
+    );
+}
+
+#[test]
+fn the_coarser_grids_of_two_to_the_k_and_one_points_stay_even() {
+    let data = nothing();
+    let risk =
+        Risk::new(&tilted, &data).with_observer(|progress| match (progress.work, progress.done) {
+            (Work::Point, 100) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+    let stopped = landscape(&risk, &[16, 8]);
+    assert_eq!(stopped.shape(), [33, 17]);
+    let coarse = tree(&stopped.coarser().unwrap(), LossScale::Linear);
+    assert_eq!(coarse.tree.shape(), [9, 9]);
+    assert!(coarse.ratios.iter().all(|ratio| !ratio.is_nan()));
+    assert_eq!(coarse.resolution(0), Some(Resolution::Resolved));
 }
 
 #[test]

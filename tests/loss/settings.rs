@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::ParamGroup;
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::{LossError, Mode, Progress, Reduction, Risk, Work};
@@ -32,6 +32,57 @@ fn every_setting_matters() {
     for (_, matters) in SETTINGS {
         matters();
     }
+}
+
+/// The running mean and variance of a layer.
+fn statistics(norm: &BatchNorm) -> [Vec<f32>; 2] {
+    [
+        norm.running_mean.value_sync(),
+        norm.running_var.value_sync(),
+    ]
+    .map(|values| values.into_data().iter::<f32>().collect())
+}
+
+#[test]
+fn a_seed_fixes_the_draws_of_statistics() {
+    let _turn = turn();
+    let device = Device::default();
+    let data = [16_usize, 8].map(|rows| Tensor::<2>::ones([rows, 8], &device));
+    let dropout = || DropoutConfig::new(0.5).init();
+    let norm = || BatchNormConfig::new(8).init(&device);
+    let loss = |(dropout, norm): &(Dropout, BatchNorm), x: Tensor<2>| {
+        norm.forward(dropout.forward(x)).square().mean()
+    };
+    let (risk, model) = (Risk::new(&loss, &data), (dropout(), norm()));
+    // That nothing is drawn in evaluation mode is no proof.
+    risk.loss(&model).unwrap();
+    for batches in [None, Some(1)] {
+        let found = risk.reestimate(&model, batches);
+        assert_eq!(found.map(drop), Err(LossError::Draws));
+    }
+    let of_seed = |seed| {
+        let seeded = risk.clone().with_draws_seed(seed);
+        let (_, norm) = seeded.reestimate(&model, None).unwrap();
+        statistics(&norm)
+    };
+    let first = of_seed(1);
+    assert_ne!(of_seed(2), first);
+    // Whatever the device draws in between.
+    drop(Tensor::<1>::random([3], Distribution::Default, &device));
+    assert_eq!(of_seed(1), first);
+    // Half of the ones are zeros, the others twos: means are near 1, and differ.
+    let mean = &first[0];
+    assert!(mean.iter().all(|mean| (mean - 1.0).abs() < 0.8), "{mean:?}");
+    assert!(mean.iter().any(|other| *other != mean[0]), "{mean:?}");
+    // Draws behind the layer change none of its statistics.
+    let behind = |(norm, dropout): &(BatchNorm, Dropout), x: Tensor<2>| {
+        dropout.forward(norm.forward(x)).square().mean()
+    };
+    let model = (norm(), dropout());
+    let (norm, _) = Risk::new(&behind, &data).reestimate(&model, None).unwrap();
+    let [mean, variance] = statistics(&norm);
+    let is_near = |values: &[f32], to: f32| values.iter().all(|x| (x - to).abs() < 1e-4);
+    assert!(is_near(&mean, 1.0) && is_near(&variance, 0.0), "{mean:?}");
 }
 
 #[test]

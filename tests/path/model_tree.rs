@@ -93,6 +93,27 @@ fn a_path_around_the_barrier_lowers_the_death() {
     }
 }
 
+#[test]
+fn what_lies_between_the_places_of_a_profile_is_missed() {
+    let data = nothing();
+    let risk = Risk::new(&double_well, &data);
+    let models = [[-1.0], [1.0]].map(|x| point(&x));
+    let [left, right] = &models;
+    let losses = losses(&risk, &models);
+    // All places of one are among those of the next.
+    let deaths = [2, 21, 401].map(|num_points| {
+        let config = CurveProfileConfig::new().with_num_points(num_points);
+        let line = PolygonalChain::line(left, right).unwrap();
+        let profile = config.run(&risk, &line).unwrap();
+        let tree = model_merge_tree(&losses, &[(0, 1, &profile)]).unwrap();
+        tree.branches()[1].death.value().unwrap()
+    });
+    // The ends; x = 0.1; and x = 0.075, where the pass is, to the spacing of 0.005.
+    for (death, exact) in deaths.into_iter().zip([0.3, 1.0101, 1.011281640625]) {
+        assert!((death - exact).abs() < 1e-12, "{death} {exact}");
+    }
+}
+
 /// The profile with these losses at its ends and between them.
 fn with_losses(profile: &CurveProfile, values: [f64; 3]) -> CurveProfile {
     let mut profile = profile.clone();

@@ -51,7 +51,7 @@ fn every_exponent_of_a_power_is_that_power() {
         for exponent in defined(&found) {
             assert_near(exponent, power, 1e-12);
         }
-        let quadratic_until = (power >= 2.0).then_some(64.0);
+        let quadratic_until = (power == 2.0).then_some(64.0);
         assert_eq!(found.quadratic_until, quadratic_until, "{power}");
         assert_eq!((found.num_losses, found.completed), (1 + 2 * 3 * 13, true));
     }
@@ -106,12 +106,23 @@ fn two_scales_are_two_plateaus_where_one_fit_sees_a_power_between() {
         assert_near(exponent, if index < 6 { 2.0 } else { 1.0 }, 1e-12);
     }
     assert_eq!(found.quadratic_until, Some(1.0));
-    let plateaus = found.plateaus(1e-3);
+    let plateaus = found.plateaus(1e-3).unwrap();
     let ranges: Vec<(f64, f64)> = plateaus.iter().map(|p| (p.from, p.to)).collect();
     assert_eq!(ranges, [(1.0 / 64.0, 1.0), (1.0, 64.0)]);
     assert_near(plateaus[0].exponent, 2.0, 1e-12);
     assert_near(plateaus[1].exponent, 1.0, 1e-12);
-    assert_eq!(found.plateaus(1.0).len(), 1);
+    assert_eq!(found.plateaus(1.0).unwrap().len(), 1);
+    for (tolerance, text) in [
+        (-1.0, "`tolerance` is -1; use 0 or more"),
+        (
+            f64::NAN,
+            "`tolerance` is NaN; use a finite number, 0 or more",
+        ),
+    ] {
+        let error = found.plateaus(tolerance).unwrap_err();
+        assert!(matches!(error, SharpnessError::OutOfRange(_)));
+        assert_eq!(error.to_string(), text);
+    }
     // Least squares of ln R over ln r.
     let points = found.radii.iter().zip(&found.rises);
     let points: Vec<(f64, f64)> = points.map(|(r, rise)| (r.ln(), rise.ln())).collect();
@@ -181,13 +192,14 @@ fn a_rise_that_is_negative_or_rounding_has_no_exponent() {
         assert_eq!((exponent.exponent, exponent.standard_error), (None, None));
     }
     assert_eq!(found.quadratic_until, None);
-    assert!(found.plateaus(10.0).is_empty());
+    assert!(found.plateaus(10.0).unwrap().is_empty());
     // 1 + w²: a rise of 1e-16 is rounding, one of 1e-6 is not.
     let raised = |m: &Point, _: Tensor<1>| m.w.val().square().sum() + 1.0;
     let config = GrowthExponentsConfig::new(radii(&[1e-9, 1e-8, 1e-3, 1e-2]));
     let found = config.run(&Risk::new(&raised, &data), &Point::new(&[0.0]));
     let found = found.unwrap();
-    assert_eq!((found.base_loss, found.rounding), (1.0, f64::EPSILON));
+    assert_eq!((found.base_loss, found.roundings[0]), (1.0, f64::EPSILON));
+    assert_near(found.roundings[3] / f64::EPSILON, 1.0001, 1e-12);
     let exponents: Vec<Option<f64>> = found.exponents.iter().map(|e| e.exponent).collect();
     assert_eq!((exponents[0], exponents[1]), (None, None));
     assert_near(exponents[2].unwrap(), 2.0, 1e-6);
@@ -197,8 +209,116 @@ fn a_rise_that_is_negative_or_rounding_has_no_exponent() {
     let risk = Risk::new(&squared_error, &data);
     let config = GrowthExponentsConfig::new(radii(&[1e-5, 1e-4])).with_num_samples(2);
     let found = config.run(&risk, &model).unwrap();
-    assert_eq!(found.rounding, f64::from(f32::EPSILON) * found.base_loss);
+    for rounding in &found.roundings {
+        let units = rounding / (f64::from(f32::EPSILON) * found.base_loss);
+        assert!((1.0..1.01).contains(&units), "{units}");
+    }
     assert_eq!(found.exponents[0].exponent, None);
+}
+
+#[test]
+fn rounding_is_that_of_the_losses_at_the_radius_and_not_of_the_model() {
+    // A steep slope: at radius r the loss is ±2⁴⁰ r, and its curvature is three units of its last place at 1, six at 2.
+    let unit = 2.0_f64.powi(-12);
+    let loss = move |m: &Point, _: Tensor<1>| {
+        let w = m.w.val();
+        (w.clone() * 2.0_f64.powi(40) + w.square() * (3.0 * unit)).sum()
+    };
+    let data = nothing();
+    let found = GrowthExponentsConfig::new(radii(&[1.0, 2.0, 4.0, 8.0]))
+        .run(&Risk::new(&loss, &data), &Point::new(&[0.0]))
+        .unwrap();
+    assert_eq!(found.base_loss, 0.0);
+    for (radius, rounding) in found.radii.iter().zip(&found.roundings) {
+        assert_near(rounding / unit, *radius, 1e-9);
+    }
+    // Twelve units at 4 are more than rounding, six at 2 are not, however quadratic they look.
+    assert!(found.rises.iter().all(|rise| *rise > 0.0));
+    let exponents: Vec<Option<f64>> = found.exponents.iter().map(|e| e.exponent).collect();
+    assert_eq!((exponents[0], exponents[1]), (None, None));
+    assert_near(exponents[2].unwrap(), 2.0, 0.09);
+    assert_eq!(found.quadratic_until, Some(8.0));
+}
+
+#[test]
+fn growth_that_is_faster_than_quadratic_is_not_quadratic() {
+    // r² + r⁴: the exponent is 2 near zero, and 2.18 from 0.02 to 1.
+    let loss = |m: &Point, _: Tensor<1>| {
+        let square = m.w.val().square().sum();
+        square.clone() + square.square()
+    };
+    let data = nothing();
+    let found = GrowthExponentsConfig::new(radii(&[0.01, 0.02, 1.0, 2.0]))
+        .run(&Risk::new(&loss, &data), &Point::new(&[0.0; 3]))
+        .unwrap();
+    let exponents = defined(&found);
+    assert_near(exponents[1], 4998.0_f64.ln() / 50.0_f64.ln(), 1e-4);
+    assert_near(exponents[2], 10.0_f64.log2(), 1e-9);
+    assert_eq!(found.quadratic_until, Some(0.02));
+}
+
+#[test]
+fn a_radius_with_a_loss_that_is_not_finite_is_undefined_and_the_others_stay() {
+    // The square of the distance, and NaN where that is between 1 and 4.
+    let loss = |m: &Point, _: Tensor<1>| {
+        let square = m.w.val().square().sum();
+        let product = (square.clone() - 1.0) * (square.clone() - 4.0);
+        product.log() * 0.0 + square
+    };
+    let data = nothing();
+    let config = GrowthExponentsConfig::new(radii(&[0.25, 0.5, 1.5, 3.0, 6.0]));
+    let config = config.with_num_samples(3);
+    let found = config.run(&Risk::new(&loss, &data), &Point::new(&[0.0; 2]));
+    let found = found.unwrap();
+    assert_eq!((found.completed, found.num_losses), (true, 1 + 2 * 3 * 5));
+    assert!(found.samples[2].iter().all(|rise| rise.is_nan()));
+    for (index, exact) in [(0, 0.0625), (1, 0.25), (3, 9.0), (4, 36.0)] {
+        assert_near(found.rises[index], exact, 1e-12);
+        assert_near(found.roundings[index] / (f64::EPSILON * exact), 1.0, 1e-12);
+    }
+    assert!(found.rises[2].is_nan() && found.roundings[2].is_nan());
+    assert_eq!(found.standard_errors[2], None);
+    let exponents = &found.exponents;
+    assert_near(exponents[0].exponent.unwrap(), 2.0, 1e-12);
+    assert_near(exponents[3].exponent.unwrap(), 2.0, 1e-12);
+    for undefined in &exponents[1..3] {
+        let numbers = (undefined.exponent, undefined.standard_error);
+        assert_eq!(numbers, (None, None));
+    }
+    assert_eq!(found.quadratic_until, Some(0.5));
+    let read = GrowthExponents::from_json(&found.to_json().unwrap()).unwrap();
+    assert!(read.rises[2].is_nan() && read.roundings[2].is_nan());
+    assert!(read.samples[2].len() == 3 && read.samples[2].iter().all(|rise| rise.is_nan()));
+    assert_near(read.samples[4][2], 36.0, 1e-12);
+    let mut csv = Vec::new();
+    found.write_csv(&mut csv).unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    assert_eq!(csv.lines().nth(3), Some("1.5,,,,"));
+    // From the smallest radius on, nothing is known.
+    let config = GrowthExponentsConfig::new(radii(&[1.5, 3.0, 6.0]));
+    let found = config.run(&Risk::new(&loss, &data), &Point::new(&[0.0; 2]));
+    assert_eq!(found.unwrap().quadratic_until, None);
+}
+
+#[test]
+fn one_direction_with_a_loss_that_is_not_finite_is_enough() {
+    // The logarithm of the first coordinate, which is not positive far enough along one sign of some directions.
+    let logarithm = |m: &Point, _: Tensor<1>| m.w.val().slice(0..1).log().neg().sum();
+    let data = nothing();
+    let risk = Risk::new(&logarithm, &data);
+    let config = GrowthExponentsConfig::new(radii(&[0.01, 0.02, 1.25]));
+    let found = config.run(&risk, &Point::new(&[1.0, 0.0])).unwrap();
+    let undefined = found.samples[2].iter().filter(|rise| rise.is_nan());
+    assert!((1..32).contains(&undefined.count()));
+    assert!(found.rises[2].is_nan());
+    assert_near(found.exponents[0].exponent.unwrap(), 2.0, 1e-3);
+    assert_eq!(found.exponents[1].exponent, None);
+    // The loss of the model itself must be finite.
+    let error = config.run(&risk, &Point::new(&[-1.0, 0.0])).unwrap_err();
+    assert!(matches!(
+        error,
+        SharpnessError::Loss(LossError::NonFinite { .. })
+    ));
 }
 
 /// `½ wᵀHw + Σ w⁴ + Σ w³`: the exponents differ between directions, and the gradient between signs.
@@ -360,7 +480,7 @@ fn a_stopped_measurement_has_the_directions_that_are_complete() {
 }
 
 #[test]
-fn radii_and_losses_without_meaning_are_refused() {
+fn radii_and_directions_without_meaning_are_refused() {
     let (model, data) = (net(), regression());
     let risk = Risk::new(&squared_error, &data);
     let run = |config: GrowthExponentsConfig| config.run(&risk, &model).unwrap_err();
@@ -383,21 +503,6 @@ fn radii_and_losses_without_meaning_are_refused() {
         panic!("{error}");
     };
     assert_eq!(name, "num_samples");
-    // ln w is not finite at and below zero.
-    let logarithm = |m: &Point, _: Tensor<1>| m.w.val().log().sum();
-    let data = nothing();
-    let risk = Risk::new(&logarithm, &data);
-    let config = GrowthExponentsConfig::new(radii(&[0.5, 2.0]));
-    let error = config.run(&risk, &Point::new(&[1.0])).unwrap_err();
-    let SharpnessError::NonFiniteSample { sample, value, .. } = error else {
-        panic!("{error}");
-    };
-    assert!(sample == 0 && value.is_nan());
-    let error = config.run(&risk, &Point::new(&[-1.0])).unwrap_err();
-    assert!(matches!(
-        error,
-        SharpnessError::Loss(LossError::NonFinite { .. })
-    ));
 }
 
 #[test]

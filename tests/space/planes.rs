@@ -104,6 +104,22 @@ fn spanned(origin: &[f64], directions: [&[f64]; 2]) -> ParameterPlane<Point> {
 }
 
 #[test]
+fn directions_that_differ_by_rounding_span_no_plane() {
+    let model = point(&[1.0, 2.0]);
+    let space = ParamSpace::of(&model).unwrap();
+    let direction = |height: f64| ParamVector::from_host(&space, &[1.0, height]).unwrap();
+    let plane = |units: f64| {
+        let pair = [&direction(0.0), &direction(units * f64::EPSILON)];
+        ParameterPlane::spanned(&model, pair).map(drop)
+    };
+    // The bound of landscapes.
+    for units in [20.0, 99.0] {
+        assert_parallel(&plane(units).unwrap_err(), 1.0);
+    }
+    assert_eq!(plane(101.0), Ok(()));
+}
+
+#[test]
 fn a_projection_is_by_least_squares_whatever_the_axes() {
     let model = point(&[3.0, 4.0, 12.0, 0.0]);
     let origin = [0.0; 4];
@@ -143,13 +159,16 @@ fn checkpoints_lie_off_the_plane_by_their_third_coordinate() {
 }
 
 #[test]
-fn a_point_is_one_displacement_from_the_origin() {
+fn a_point_is_on_the_line_through_its_first_coordinate() {
     let origin = [0.3, -0.7, 1.1];
     let (x, y) = ([0.1, 0.2, -0.3], [0.7, 0.1, 0.4]);
     let plane = spanned(&origin, [&x, &y]);
     assert_eq!(plane.point(0.0, 0.0).unwrap().coordinates(), origin);
+    assert_eq!(plane.origin().coordinates(), origin);
     let (a, b) = (0.37, -1.9);
-    let expected: Vec<f64> = (0..3).map(|i| origin[i] + (x[i] * a + y[i] * b)).collect();
+    let row: Vec<f64> = (0..3).map(|i| origin[i] + x[i] * a).collect();
+    assert_eq!(plane.point(a, 0.0).unwrap().coordinates(), row);
+    let expected: Vec<f64> = (0..3).map(|i| row[i] + y[i] * b).collect();
     assert_eq!(plane.point(a, b).unwrap().coordinates(), expected);
     let alone: Vec<f64> = (0..3).map(|i| origin[i] + y[i] * b).collect();
     assert_eq!(plane.point(0.0, b).unwrap().coordinates(), alone);

@@ -160,17 +160,17 @@ fn a_run_that_stops_anywhere_and_resumes_leaves_what_an_uninterrupted_one_leaves
             let parts = Directory::new();
             let mut first = start(&parts);
             observe(&mut first, &run, 0..saved);
-            let at_record = parts.content();
             let record = rmp_serde::to_vec_named(&first.to_record().unwrap()).unwrap();
             observe(&mut first, &run, saved..stop);
             drop(first);
 
+            let before = parts.content();
             let record: Record = rmp_serde::from_slice(&record).unwrap();
-            let mut second = start(&parts).resume(record).unwrap();
-            // What was deleted in the meantime stays deleted.
-            if !matches!(thinning, Thinning::AtMost(_)) {
-                assert!(parts.content() == at_record, "{thinning:?} {stop}");
-            }
+            let resumed = || start(&parts).resume(record.clone()).unwrap();
+            // Nothing is deleted before there is something new, so that the record can be resumed again.
+            drop(resumed());
+            assert!(parts.content() == before, "{thinning:?} {stop}");
+            let mut second = resumed();
             observe(&mut second, &run, saved..20);
             assert!(parts.content() == expected, "{thinning:?} {stop}");
             assert_eq!(second.readings().to_vec(), readings, "{thinning:?} {stop}");
@@ -194,7 +194,8 @@ fn what_a_crash_leaves_is_removed() {
         let record = first.to_record().unwrap();
         observe(&mut first, &run, 5..6);
         drop(first);
-        // A checkpoint without a line, one that was not deleted yet, and a line without its end.
+        // A checkpoint without a line, one that was not deleted yet, a line without its end, and files that were not
+        // renamed yet.
         let checkpoint = fs::read(parts.file("step-000000005.bpk")).unwrap();
         fs::write(parts.file("step-000000006.bpk"), &checkpoint).unwrap();
         if thinning != Thinning::All {
@@ -203,6 +204,9 @@ fn what_a_crash_leaves_is_removed() {
         let index = parts.file("trajectory.jsonl");
         let text = fs::read_to_string(&index).unwrap();
         fs::write(&index, text + r#"{"step":6,"lr":0."#).unwrap();
+        for name in ["step-000000006.bpk.1-0.tmp", "trajectory.jsonl.1-1.tmp"] {
+            fs::write(parts.file(name), &checkpoint[..9]).unwrap();
+        }
         // The directory can be read, without what is incomplete.
         let trajectory = Trajectory::open(&parts.0, &run[0]).unwrap();
         assert_eq!(trajectory.steps().last(), Some(&5));
@@ -212,6 +216,20 @@ fn what_a_crash_leaves_is_removed() {
         observe(&mut second, &run, 5..8);
         assert!(parts.content() == expected, "{thinning:?}");
     }
+}
+
+#[test]
+fn a_new_log_deletes_what_is_incomplete_and_nothing_else() {
+    let directory = Directory::new();
+    let mut log = log(&directory, Due::Every(1), Thinning::All);
+    let other = "step-000000007.bpk";
+    for name in [other, "step-000000000.bpk.1-0.tmp", "notes.tmp"] {
+        fs::write(directory.file(name), b"content").unwrap();
+    }
+    observe(&mut log, &run(), 0..1);
+    let names: Vec<String> = directory.content().into_keys().collect();
+    let expected = ["notes.tmp", "step-000000000.bpk", other, "trajectory.jsonl"];
+    assert_eq!(names, expected);
 }
 
 #[test]
@@ -249,8 +267,10 @@ fn a_log_is_one_of_several_monitors() {
     let (content, readings) = (directory.content(), readings.to_vec());
     let (mut second, again) = start();
     second.load_record(at_six.unwrap()).unwrap();
-    assert_eq!(directory.steps(), [0, 2, 4]);
-    for (step, point) in run.iter().enumerate().take(10).skip(6) {
+    assert_eq!(directory.steps(), [0, 2, 4, 6, 8]);
+    second.observe(&Moment::new(6, 0.1, &run[6])).unwrap();
+    assert_eq!(directory.steps(), [0, 2, 4, 6]);
+    for (step, point) in run.iter().enumerate().take(10).skip(7) {
         second.observe(&Moment::new(step, 0.1, point)).unwrap();
     }
     assert!(directory.content() == content);
@@ -343,11 +363,14 @@ fn states_of_other_directories_are_refused() {
     refuses(&directory, start(&directory), &record, &[lost, "restore"]);
 }
 
-/// A log of the square of a number and of its logarithm.
-fn logarithms(directory: &Directory, due: Due, thinning: Thinning) -> Log {
-    let metric = risk(|point, _| point.w.val().log().sum());
+/// A log of the square of a number, and of a metric that is none for negative numbers.
+fn partial(directory: &Directory, due: Due, thinning: Thinning) -> Log {
+    let metric = risk(|point, _| match point.coordinates()[0] < 0.0 {
+        true => Tensor::zeros([2], &Device::default()),
+        false => point.w.val().sum(),
+    });
     let log = TrajectoryLog::create(&directory.0).unwrap();
-    let log = log.with_metric("logarithm", &metric);
+    let log = log.with_metric("partial", &metric);
     let square = risk(|point, _| point.w.val().square().sum());
     Watch::new(due, log.with_thinning(thinning), square).unwrap()
 }
@@ -357,14 +380,12 @@ fn a_measurement_that_fails_leaves_the_log_as_it_was() {
     let run = points(&[[1.0], [2.0], [-1.0], [4.0], [5.0]]);
     for thinning in [Thinning::All, Thinning::AtMost(2), Thinning::Moved(0.5)] {
         let directory = Directory::new();
-        let mut log = logarithms(&directory, Due::Every(1), thinning);
+        let mut log = partial(&directory, Due::Every(1), thinning);
         observe(&mut log, &run, 0..2);
-        // A metric that is NaN.
+        // A metric that is no number.
         let error = refused(&mut log, &directory, (2, &run[2]));
-        let DynamicsError::Loss(LossError::NonFinite { value, .. }) = error else {
-            panic!("{error}");
-        };
-        assert!(value.is_nan());
+        let is_no_number = matches!(error, DynamicsError::Loss(LossError::NotScalar { .. }));
+        assert!(is_no_number, "{error}");
         // A file that cannot be written, because something is in its place.
         let name = "step-000000003.bpk";
         fs::create_dir_all(directory.file(name).join("in the way")).unwrap();
@@ -387,10 +408,93 @@ fn a_measurement_that_fails_leaves_the_log_as_it_was() {
         // The log continues as one that has not failed.
         observe(&mut log, &run, 3..5);
         let expected = Directory::new();
-        let mut whole = logarithms(&expected, Due::At(vec![0, 1, 3, 4]), thinning);
+        let mut whole = partial(&expected, Due::At(vec![0, 1, 3, 4]), thinning);
         observe(&mut whole, &run, 0..5);
         assert!(directory.content() == expected.content(), "{thinning:?}");
         assert_eq!(log.to_record().unwrap(), whole.to_record().unwrap());
+    }
+}
+
+/// A log of the sum of a number, and of its logarithm.
+fn logarithms(directory: &Directory, thinning: Thinning) -> Log {
+    let metric = risk(|point, _| point.w.val().log().sum());
+    let log = TrajectoryLog::create(&directory.0).unwrap();
+    let log = log.with_metric("logarithm", &metric);
+    let sum = risk(|point, _| point.w.val().sum());
+    Watch::new(Due::Every(1), log.with_thinning(thinning), sum).unwrap()
+}
+
+#[test]
+fn a_run_that_diverges_is_recorded() {
+    let run = points(&[[1.0], [0.0], [-1.0], [f64::INFINITY], [f64::NAN], [1.0]]);
+    for thinning in [Thinning::All, Thinning::AtMost(6), Thinning::Moved(0.5)] {
+        let whole = Directory::new();
+        let mut log = logarithms(&whole, thinning);
+        observe(&mut log, &run, 0..6);
+        let readings = log.readings().to_vec();
+        let text = |value: f64| value.to_string();
+        let losses: Vec<String> = readings
+            .iter()
+            .map(|seen| text(seen.reading.loss))
+            .collect();
+        assert_eq!(losses, ["1", "0", "-1", "inf", "NaN", "1"]);
+        let metric = |metrics: &[(String, f64)]| text(metrics[0].1);
+        let metrics: Vec<String> = readings
+            .iter()
+            .map(|seen| metric(&seen.reading.metrics))
+            .collect();
+        assert_eq!(metrics, ["0", "-inf", "NaN", "inf", "NaN", "0"]);
+
+        let trajectory = Trajectory::open(&whole.0, &run[0]).unwrap();
+        assert_eq!(trajectory.steps(), [0, 1, 2, 3, 4, 5]);
+        for (checkpoint, seen) in trajectory.checkpoints().iter().zip(&readings) {
+            assert_eq!(text(checkpoint.loss.unwrap()), text(seen.reading.loss));
+            assert_eq!(metric(&checkpoint.metrics), metric(&seen.reading.metrics));
+        }
+        let index = fs::read_to_string(whole.file("trajectory.jsonl")).unwrap();
+        let line = index.lines().nth(5).unwrap();
+        assert!(line.contains(r#""loss":"nan""#), "{line}");
+
+        // Records keep it, in every format.
+        let parts = Directory::new();
+        let mut first = logarithms(&parts, thinning);
+        observe(&mut first, &run, 0..5);
+        let record = first.to_record().unwrap();
+        let bytes = rmp_serde::to_vec_named(&record).unwrap();
+        let json = record.to_json().unwrap();
+        let record: Record = rmp_serde::from_slice(&bytes).unwrap();
+        let mut second = logarithms(&parts, thinning).resume(record).unwrap();
+        observe(&mut second, &run, 5..6);
+        assert!(parts.content() == whole.content(), "{thinning:?}");
+        let read = Record::from_json(&json).unwrap();
+        assert!(read.observations[4].reading.loss.is_nan());
+        assert_eq!(read.observations[3].reading.loss, f64::INFINITY);
+    }
+}
+
+#[test]
+fn metrics_have_names_of_their_own() {
+    let run = run();
+    let refused = |names: &[&str], parts: &[&str]| {
+        let directory = Directory::new();
+        let mut log = TrajectoryLog::create(&directory.0).unwrap();
+        for name in names {
+            log = log.with_metric(*name, &risk(|point, _| point.w.val().sum()));
+        }
+        let square = risk(|point, _| point.w.val().square().sum());
+        let mut log = Watch::new(Due::Every(1), log, square).unwrap();
+        let error = log.observe(&Moment::new(0, 0.1, &run[0])).unwrap_err();
+        assert!(matches!(error, DynamicsError::Record { .. }), "{error}");
+        says(error, parts);
+        let record = self::log(&Directory::new(), Due::Every(1), Thinning::All);
+        let record = record.to_record().unwrap();
+        says(log.resume(record).unwrap_err(), parts);
+        assert!(directory.content().is_empty());
+    };
+    refused(&["a", "b", "a"], &["two metrics", "`a`", "another name"]);
+    for name in ["step", "lr", "loss", "file", "x", "y"] {
+        let quoted = format!("`{name}`");
+        refused(&["a", name], &[quoted.as_str(), "another name"]);
     }
 }
 

@@ -4,7 +4,8 @@ use std::f64::consts::PI;
 
 use burnscape::prelude::*;
 use burnscape::trajectory::{
-    Centering, SignFlipNull, TrajectoryError, TrajectoryPca, TrajectoryPcaConfig, random_walk_shares,
+    Centering, SignFlipNull, TrajectoryError, TrajectoryPca, TrajectoryPcaConfig,
+    random_walk_shares,
 };
 
 use super::points::{decaying_steps, reached, through};
@@ -140,20 +141,68 @@ fn the_null_of_random_signs_is_that_of_all_signs() {
     }
 }
 
+/// `P(X < count)` for the number `X` of successes in some draws.
+fn below(count: usize, draws: usize, success: f64) -> f64 {
+    let mut coefficient = 1.0;
+    let terms = (0..count).map(|k| {
+        let term = coefficient * success.powi(k as i32) * (1.0 - success).powi((draws - k) as i32);
+        coefficient *= (draws - k) as f64 / (k + 1) as f64;
+        term
+    });
+    terms.sum()
+}
+
 #[test]
 fn the_test_of_random_signs_has_its_size() {
-    // Steps that decay, and of different sizes in different directions.
-    let p_values: Vec<f64> = (0..100)
-        .map(|seed| {
-            let steps = decaying_steps(seed, 14, 0.9, 0.0);
-            let found = pca(&reached(&steps), 2, Centering::Mean);
-            found.sign_flip(39, seed).unwrap().p_value
-        })
-        .collect();
-    let below = |bound: f64| p_values.iter().filter(|p| **p <= bound).count();
-    assert!(below(0.05) <= 12, "{}", below(0.05));
-    assert!((30..=70).contains(&below(0.5)), "{}", below(0.5));
-    assert!(p_values.iter().all(|p| *p >= 1.0 / 40.0));
+    const DRAWS: usize = 200;
+    // Steps that decay, and of different sizes in different directions. If a step is as likely as its opposite, each of
+    // these 32 walks is as likely as the others.
+    let steps = decaying_steps(3, 5, 0.9, 0.0);
+    let walk = |pattern: u32| {
+        let mut steps = steps.clone();
+        for (t, step) in steps.iter_mut().enumerate() {
+            if (pattern >> t) & 1 == 1 {
+                step.iter_mut().for_each(|x| *x = -*x);
+            }
+        }
+        reached(&steps)
+    };
+    for centering in [Centering::End, Centering::Mean] {
+        let nulls: Vec<SignFlipNull> = (0..32)
+            .map(|pattern| {
+                let found = pca(&walk(pattern), 2, centering);
+                found.sign_flip(DRAWS, u64::from(pattern)).unwrap()
+            })
+            .collect();
+        // How likely a draw is to explain as much, of the 32 that there are.
+        let as_large = |observed: f64| {
+            let larger = nulls.iter().filter(|null| null.observed >= observed - 1e-9);
+            larger.count() as f64 / 32.0
+        };
+        let exact: Vec<f64> = nulls.iter().map(|null| as_large(null.observed)).collect();
+        // The draws are such draws, to five standard errors for each walk, and for all together.
+        let mut bias = 0.0;
+        for (null, exact) in nulls.iter().zip(&exact) {
+            let found = (null.p_value * (1 + DRAWS) as f64 - 1.0) / DRAWS as f64;
+            let spread = (exact * (1.0 - exact) / DRAWS as f64).sqrt();
+            assert!(
+                (found - exact).abs() <= 5.0 * spread + 1e-9,
+                "{found} {exact}"
+            );
+            bias += (found - exact) / 32.0;
+        }
+        let spread = 0.5 / (32.0 * DRAWS as f64).sqrt();
+        assert!(bias.abs() <= 5.0 * spread, "{bias}");
+        // With 19 draws, p ≤ k/20 if less than k of them explain as much.
+        for k in 1..=20 {
+            let reject = exact.iter().map(|success| below(k, 19, *success));
+            let size = reject.sum::<f64>() / 32.0;
+            let level = k as f64 / 20.0;
+            assert!(size <= level + 1e-12, "{size} {level}");
+            // The test rejects less often because several walks explain the same, and not much less.
+            assert!(size >= 0.45 * level, "{size} {level}");
+        }
+    }
 }
 
 #[test]

@@ -141,7 +141,11 @@ fn components_are_those_of_a_dense_decomposition() {
         let found = pca(&points, exact.directions.len(), exact.centering);
         assert_near(&found.shares, &exact.shares, 1e-10);
         let largest = exact.singular_values[0];
-        assert_near(&found.singular_values, &exact.singular_values, 1e-10 * largest);
+        assert_near(
+            &found.singular_values,
+            &exact.singular_values,
+            1e-10 * largest,
+        );
         assert_eq!(found.shares.len(), exact.count - 1);
         for (k, direction) in found.directions().iter().enumerate() {
             let vector = direction.vector().to_host().unwrap();
@@ -262,7 +266,7 @@ fn every_setting_matters() {
     let base = TrajectoryPcaConfig::new(1);
     let settings = vec![
         ("num_components", TrajectoryPcaConfig::new(2)),
-        ("centering", base.clone().with_centering(Centering::Mean)),
+        ("centering", base.with_centering(Centering::Mean)),
     ];
     each_matters(&base, settings, |config| {
         config.run(&trajectory).unwrap().to_json().unwrap()
@@ -335,6 +339,34 @@ fn a_plane_needs_two_components() {
     let other = Trajectory::of([(0, network(1)), (1, network(2))]).unwrap();
     let error = two.plane(&other).unwrap_err();
     assert!(matches!(error, TrajectoryError::Space(_)), "{error}");
+}
+
+#[test]
+fn a_plane_is_that_of_the_trajectory_that_was_analyzed() {
+    let points = scattered(5, 8);
+    let changed = |checkpoint: usize| {
+        let mut points = points.clone();
+        points[checkpoint][3] += 0.1;
+        through(&points)
+    };
+    for centering in BOTH {
+        let found = pca(&points, 2, centering);
+        let refused = |trajectory: &Trajectory<Point>, part: &str| {
+            let error = found.plane(trajectory).unwrap_err();
+            let is_other = matches!(error, TrajectoryError::OtherTrajectory { .. });
+            assert!(is_other && error.to_string().contains(part), "{error}");
+        };
+        refused(&through(&points[1..]), "4 checkpoints");
+        // The same steps from another start, and to another end.
+        refused(&changed(0), "first checkpoint");
+        refused(&changed(4), "first checkpoint");
+        // One that returns to its start has no distance from it.
+        let mut returning = points.clone();
+        returning[4] = points[0].clone();
+        let trajectory = through(&returning);
+        let found = pca(&returning, 2, centering);
+        assert!(found.plane(&trajectory).is_ok());
+    }
 }
 
 #[test]

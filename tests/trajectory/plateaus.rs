@@ -77,10 +77,28 @@ fn medians_over_blocks_remove_noise() {
     noisy.iter_mut().step_by(7).for_each(|loss| *loss *= 2.0);
     assert_eq!(places(&run(&medians, &noisy)), [(50, 149)]);
     assert!(run(&PlateausConfig::new(20, 1e-3), &noisy).len() > 1);
-    // A window of less than eight steps has blocks of one loss.
-    let few = PlateausConfig::new(7, 1e-3);
-    let found = run(&few, &losses());
-    assert_eq!(run(&few.with_block_medians(true), &losses()), found);
+    // The shortest window has four blocks of two losses.
+    let short = PlateausConfig::new(8, 1e-3).with_block_medians(true);
+    assert_eq!(places(&run(&short, &losses())), [(50, 149)]);
+}
+
+#[test]
+fn a_window_without_whole_blocks_has_no_medians() {
+    for window in [8, 10, 12, 15, 16, 20] {
+        let config = PlateausConfig::new(window, 1e-3).with_block_medians(true);
+        assert!(config.run(&losses()).is_ok(), "{window}");
+    }
+    for window in [1, 4, 7, 9, 11, 13, 14, 17, 18, 19] {
+        let config = PlateausConfig::new(window, 1e-3);
+        assert!(config.run(&losses()).is_ok(), "{window}");
+        match config.with_block_medians(true).run(&losses()).unwrap_err() {
+            TrajectoryError::OutOfRange(error) => {
+                assert_eq!((error.name, error.value), ("window", window as f64));
+                assert!(error.expected.contains("multiple of four"), "{error}");
+            }
+            error => panic!("{error}"),
+        }
+    }
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use burn::module::Param;
+use burn::module::{Param, ParamGroup};
 use burn::tensor::{DType, Device, Tensor};
 use burnscape::loss::{NormalizationPolicy, Work};
 use burnscape::prelude::*;
-use burnscape::space::{ParameterPlane, RunningStatistics, unshared_copy};
+use burnscape::space::{ParameterPlane, RunningStatistics, SpaceError, unshared_copy};
 use burnscape::trajectory::{Projection, ProjectionConfig, Trajectory, TrajectoryError};
 use burnscape_testkit::models::Normalized;
 use burnscape_testkit::objectives::Point;
@@ -64,10 +64,41 @@ fn a_trajectory_above_its_plane_has_other_heights() {
         assert!(near(point.loss, loss) && near(point.plane_loss, plane_loss));
         assert!(near(point.height_gap, gap));
     }
-    let shares = [0.5_f64.sqrt(), 0.2 / 0.29_f64.sqrt(), 0.0];
-    let mean = shares.iter().sum::<f64>() / 3.0;
+    // The checkpoint at the origin has no share.
+    let mean = 0.5 * (0.5_f64.sqrt() + 0.2 / 0.29_f64.sqrt());
     assert!(near(found.mean_off_plane_share(), mean));
     assert_eq!(found.largest_gap(), Some(&found.points[0]));
+    let alone = ProjectionConfig::new()
+        .run(
+            &Risk::new(&valley, &data),
+            &through(&CHECKPOINTS[2..]),
+            &plane,
+        )
+        .unwrap();
+    assert_eq!(alone.points.len(), 1);
+    assert!(alone.mean_off_plane_share().is_nan());
+}
+
+#[test]
+fn a_plane_of_some_of_the_parameters_is_refused() {
+    let device = Device::default();
+    let models: Vec<Normalized> = (0..2)
+        .map(|_| Normalized::new([2, 3, 1], &device))
+        .collect();
+    let group = ParamGroup::from_predicate("second");
+    let space = ParamSpace::of_group(&models[1], &group).unwrap();
+    let [x, y] = [1, 2].map(|seed| ParamVector::gaussian(&space, seed).unwrap());
+    let plane = ParameterPlane::spanned(&models[1], [&x, &y]).unwrap();
+    let trajectory = Trajectory::of(models.into_iter().enumerate()).unwrap();
+    let loss = |model: &Normalized, x: Tensor<2>| model.forward(x).square().mean();
+    let data = [Tensor::<2>::ones([3, 2], &device)];
+    let found = ProjectionConfig::new().run(&Risk::new(&loss, &data), &trajectory, &plane);
+    let error = found.unwrap_err();
+    let is_other = matches!(
+        error,
+        TrajectoryError::Space(SpaceError::DifferentSpaces { .. })
+    );
+    assert!(is_other, "{error}");
 }
 
 #[test]
@@ -210,7 +241,9 @@ fn checkpoints_stay_as_they_are() {
 #[test]
 fn both_heights_have_statistics_of_their_own_weights_where_they_are_asked_for() {
     let device = Device::default();
-    let models: Vec<Normalized> = (0..3).map(|_| Normalized::new([2, 3, 1], &device)).collect();
+    let models: Vec<Normalized> = (0..3)
+        .map(|_| Normalized::new([2, 3, 1], &device))
+        .collect();
     let trajectory = Trajectory::of(models.iter().cloned().enumerate()).unwrap();
     let space = ParamSpace::of(&models[2]).unwrap();
     let [x, y] = [1, 2].map(|seed| ParamVector::gaussian(&space, seed).unwrap());
@@ -238,7 +271,10 @@ fn both_heights_have_statistics_of_their_own_weights_where_they_are_asked_for() 
                 risk.loss(&model).unwrap().value
             };
             assert_eq!(point.loss, value(&models[index]));
-            assert_eq!(point.plane_loss, value(&plane.point(point.x, point.y).unwrap()));
+            assert_eq!(
+                point.plane_loss,
+                value(&plane.point(point.x, point.y).unwrap())
+            );
             assert_ne!(point.plane_loss, left.plane_loss);
         }
     }

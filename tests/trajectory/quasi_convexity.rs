@@ -5,14 +5,14 @@ use std::ops::ControlFlow;
 use burn::module::ParamGroup;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use burnscape::loss::Work;
+use burnscape::loss::{NormalizationPolicy, Work};
 use burnscape::prelude::*;
 use burnscape::trajectory::{QuasiConvexity, QuasiConvexityConfig, Trajectory, TrajectoryError};
-use burnscape_testkit::models::TwoLayers;
+use burnscape_testkit::models::{Normalized, TwoLayers};
 use burnscape_testkit::objectives::{Point, quadratic};
 
 use super::points::through;
-use crate::path::models::nothing;
+use crate::path::models::{network, nothing};
 use crate::path::settings::each_matters;
 
 /// Curvatures 1 and 9.
@@ -167,6 +167,64 @@ fn a_group_has_its_part_of_the_gradient_and_of_the_way() {
     assert_eq!(found.reference_loss, losses[1]);
     let gap = losses[2] - 0.5 * (losses[0] + losses[1]);
     assert!((point.chord_gap.unwrap() - gap).abs() < 1e-6 * losses[0]);
+}
+
+#[test]
+fn losses_and_gradients_have_the_statistics_of_the_policy() {
+    let loss = |net: &Normalized, x: Tensor<2>| (net.forward(x) - 1.0).square().mean();
+    let rows = [
+        [1.0, -2.0, 0.5, 3.0],
+        [0.0, 1.0, 2.0, -1.0],
+        [2.0, 0.5, -1.0, 1.0],
+    ];
+    let data = [0.5, 2.0].map(|scale| Tensor::<2>::from_floats(rows, &Device::default()) * scale);
+    let risk = Risk::new(&loss, &data);
+    // Models with statistics that a part of the data has.
+    let model = |seed| risk.reestimate(&network(seed), Some(1)).unwrap();
+    let models: Vec<Normalized> = (0..3).map(model).collect();
+    let trajectory = Trajectory::of(models.iter().cloned().enumerate()).unwrap();
+    let run = |policy| {
+        let config = QuasiConvexityConfig::new().with_policy(policy);
+        config.run(&risk, &trajectory)
+    };
+    let space = ParamSpace::of(&models[0]).unwrap();
+    let vector = |model: &Normalized| ParamVector::from_module(&space, model).unwrap();
+    let value = |model: &Normalized| risk.loss(model).unwrap().value;
+    let mut all = Vec::new();
+    for (policy, batches) in [
+        (NormalizationPolicy::Leave, Some(0)),
+        (NormalizationPolicy::ReestimateAll, None),
+        (NormalizationPolicy::Reestimate(1), Some(1)),
+    ] {
+        let found = run(policy).unwrap();
+        assert_eq!((found.policy, found.num_losses), (policy, 3));
+        let set = |model: &Normalized| match batches {
+            Some(0) => model.clone(),
+            batches => risk.reestimate(model, batches).unwrap(),
+        };
+        let end = value(&set(&models[2]));
+        assert_eq!(found.reference_loss, end);
+        assert_eq!(found.points.len(), 2);
+        for (point, model) in found.points.iter().zip(&models) {
+            let here = risk.loss_and_gradient(&set(model)).unwrap();
+            assert_eq!(point.loss, here.value);
+            assert_eq!(point.gradient_norm, here.gradient.norm().unwrap());
+            let toward = vector(&models[2]).axpy(-1.0, &vector(model)).unwrap();
+            let middle = value(&set(&toward.perturb(model, 0.5).unwrap()));
+            let gap = middle - 0.5 * (here.value + end);
+            assert_eq!(point.chord_gap, Some(gap), "{policy:?}");
+        }
+        all.push(found);
+    }
+    // The middle is another one when its statistics are its own, and the ends are when they are those of all data.
+    assert_ne!(all[0].points[0].chord_gap, all[2].points[0].chord_gap);
+    assert_ne!(all[0].points[0].loss, all[1].points[0].loss);
+    let default = QuasiConvexityConfig::new().run(&risk, &trajectory).unwrap();
+    assert_eq!(default, all[0]);
+    let refused = run(NormalizationPolicy::Interpolate);
+    assert_eq!(refused, Err(TrajectoryError::NoInterpolation));
+    let none = run(NormalizationPolicy::Reestimate(0)).unwrap_err();
+    assert!(none.to_string().contains("use 1 or more"), "{none}");
 }
 
 #[test]

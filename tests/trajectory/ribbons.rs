@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use burn::tensor::{Device, Tensor};
-use burnscape::loss::Work;
+use burnscape::loss::{NormalizationPolicy, Work};
 use burnscape::prelude::*;
 use burnscape::space::Grid;
 use burnscape::trajectory::{Ribbon, RibbonConfig, Trajectory, TrajectoryError};
@@ -71,6 +71,83 @@ fn zero_is_the_checkpoint_bit_for_bit_and_one_the_next_to_rounding() {
         assert_eq!(row[0].to_bits(), losses[t].to_bits());
         assert!((row[1] - losses[t + 1]).abs() < 1e-4 * losses[t + 1]);
     }
+}
+
+/// Networks with batch normalization, and the statistics that their weights have on these data.
+fn normalized(data: &[Tensor<2>]) -> Vec<Normalized> {
+    let risk = Risk::new(&squares, data);
+    let model = |seed| risk.reestimate(&network(seed), None).unwrap();
+    (0..3).map(model).collect()
+}
+
+fn squares(net: &Normalized, x: Tensor<2>) -> Tensor<1> {
+    (net.forward(x) - 1.0).square().mean()
+}
+
+fn batches() -> [Tensor<2>; 2] {
+    let rows = [
+        [1.0, -2.0, 0.5, 3.0],
+        [0.0, 1.0, 2.0, -1.0],
+        [2.0, 0.5, -1.0, 1.0],
+    ];
+    [0.5, 2.0].map(|scale| Tensor::<2>::from_floats(rows, &Device::default()) * scale)
+}
+
+#[test]
+fn every_point_has_the_statistics_of_the_policy() {
+    let data = batches();
+    let models = normalized(&data);
+    let risk = Risk::new(&squares, &data);
+    let trajectory = Trajectory::of(models.iter().cloned().enumerate()).unwrap();
+    let run = |policy, coordinates: &[f64]| {
+        let config = RibbonConfig::new(grid(coordinates)).with_policy(policy);
+        config.run(&risk, &trajectory)
+    };
+    let space = ParamSpace::of(&models[0]).unwrap();
+    let vector = |model: &Normalized| ParamVector::from_module(&space, model).unwrap();
+    let at = |t: usize, x: f64| {
+        let velocity = vector(&models[t + 1]).axpy(-1.0, &vector(&models[t]));
+        velocity.unwrap().perturb(&models[t], x).unwrap()
+    };
+    let value = |model: &Normalized| risk.loss(model).unwrap().value;
+    let coordinates = [0.0, 0.5, 1.0];
+    for (policy, batches) in [
+        (NormalizationPolicy::ReestimateAll, None),
+        (NormalizationPolicy::Reestimate(1), Some(1)),
+    ] {
+        let found = run(policy, &coordinates).unwrap();
+        assert_eq!((found.policy, found.num_losses), (policy, 6));
+        let rows = [found.row(0).unwrap(), found.row(1).unwrap()];
+        for (t, row) in rows.iter().enumerate() {
+            for (x, loss) in coordinates.into_iter().zip(*row) {
+                let model = if x == 0.0 {
+                    models[t].clone()
+                } else {
+                    at(t, x)
+                };
+                let model = risk.reestimate(&model, batches).unwrap();
+                assert_eq!(*loss, value(&model), "{policy:?} {t} {x}");
+            }
+        }
+        // Coordinate 1 is the next checkpoint.
+        assert!((rows[0][2] / rows[1][0] - 1.0).abs() < 1e-4, "{rows:?}");
+    }
+    // Left as they are, the statistics at coordinate 1 are not those of the next checkpoint.
+    let left = run(NormalizationPolicy::Leave, &coordinates).unwrap();
+    let default = RibbonConfig::new(grid(&coordinates)).run(&risk, &trajectory);
+    assert_eq!(default.as_ref(), Ok(&left));
+    for t in 0..2 {
+        let row = left.row(t).unwrap();
+        assert_eq!((row[0], row[2]), (value(&models[t]), value(&at(t, 1.0))));
+        assert!((row[2] / value(&models[t + 1]) - 1.0).abs() > 1e-3);
+    }
+    // Far away they are not finite.
+    let far = run(NormalizationPolicy::ReestimateAll, &[0.0, 1e30]).unwrap();
+    assert!(far.completed && far.losses[0].is_finite() && far.losses[1].is_nan());
+    let refused = run(NormalizationPolicy::Interpolate, &coordinates);
+    assert_eq!(refused, Err(TrajectoryError::NoInterpolation));
+    let none = run(NormalizationPolicy::Reestimate(0), &coordinates).unwrap_err();
+    assert!(none.to_string().contains("use 1 or more"), "{none}");
 }
 
 #[test]

@@ -20,15 +20,16 @@ use burnscape::path::{
 };
 use burnscape::prelude::*;
 use burnscape::sharpness::{
-    AverageSharpnessConfig, FisherRao, GrowthExponentsConfig, McAllesterConfig, PacBayesSigma, PacBayesSigmaConfig,
-    RelativeFlatnessConfig, SharpnessComparison, SharpnessReport, SharpnessReportConfig,
-    WorstCaseBound, WorstCaseSharpness, WorstCaseSharpnessConfig,
+    AverageSharpnessConfig, FisherRao, GrowthExponentsConfig, McAllesterConfig, PacBayesSigma,
+    PacBayesSigmaConfig, RelativeFlatnessConfig, SharpnessComparison, SharpnessReport,
+    SharpnessReportConfig, WorstCaseBound, WorstCaseSharpness, WorstCaseSharpnessConfig,
 };
 use burnscape::space::Grid;
 use burnscape::spectrum::Spectrum;
 use burnscape::topology::MergeTreeConfig;
 use burnscape::trajectory::{
-    PlateausConfig, ProjectionConfig, QuasiConvexityConfig, RibbonConfig, Trajectory, TrajectoryPcaConfig,
+    PlateausConfig, ProjectionConfig, QuasiConvexityConfig, RibbonConfig, Trajectory,
+    TrajectoryPcaConfig,
 };
 use burnscape_testkit::models::TwoLayers;
 use burnscape_testkit::objectives::Point;
@@ -301,7 +302,7 @@ fn results_of_sharpness_go_through_json_and_back() {
     let growth = growth.run(&Risk::new(&ring, &nothing), &bottom).unwrap();
     goes_through(&mut seen, &growth);
     goes_through(&mut seen, &growth.exponents[0]);
-    goes_through(&mut seen, &growth.plateaus(10.0)[0]);
+    goes_through(&mut seen, &growth.plateaus(10.0).unwrap()[0]);
     let found: Vec<&str> = seen.into_iter().collect();
     let expected = [
         "AverageSharpness",

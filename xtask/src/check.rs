@@ -4,13 +4,12 @@ use std::path::Path;
 
 use crate::invocation::Invocation;
 use crate::step::{Step, Work};
-use crate::{examples, golden, rules, surface};
+use crate::{examples, figures, golden, rules, surface};
 
 /// The features to compile: Burn's Learner, the progress line, and a second backend.
 ///
 /// All steps use the same features, so that they share build artifacts.
-pub(crate) const FEATURES: &str =
-    "--features burnscape/train,burnscape/progress,burnscape/ndarray,burnscape/files,burnscape-linearize/ndarray";
+pub(crate) const FEATURES: &str = "--features burnscape/train,burnscape/progress,burnscape/ndarray,burnscape/files,burnscape/report,burnscape-linearize/ndarray";
 
 pub(crate) fn steps() -> Vec<Step> {
     vec![
@@ -58,6 +57,7 @@ pub(crate) fn steps() -> Vec<Step> {
                     .with_env("RUSTDOCFLAGS", "-D warnings"),
             ]),
         },
+        figures::step(),
         Step {
             name: "tests",
             about: "unit and integration tests, including `coverage --check`",

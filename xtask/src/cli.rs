@@ -12,6 +12,8 @@ tasks:
   golden --check    check the headers of the golden files
   coverage          write crates/burnscape-linearize/coverage.md, which lists the differentiated
                     operations and layers with their tests; with --check, compare it
+  figures           draw the pictures of docs/images from the data beside them; with --check,
+                    compare them
   surface           print public names, config verbs and lines of code by room; with --write,
                     save them to docs/surface.md
   sweep NAME        run a test over many seeds in release mode and print its table; --list
@@ -41,6 +43,9 @@ pub(crate) enum Task {
     BurnNext(Selection),
     Golden,
     Coverage {
+        only_check: bool,
+    },
+    Figures {
         only_check: bool,
     },
     Surface {
@@ -87,6 +92,11 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
             (None, _) => Ok(Task::Coverage { only_check: false }),
             (Some("--check"), None) => Ok(Task::Coverage { only_check: true }),
             _ => Err("`coverage` takes no option except `--check`".into()),
+        },
+        Some("figures") => match (rest.next(), rest.next()) {
+            (None, _) => Ok(Task::Figures { only_check: false }),
+            (Some("--check"), None) => Ok(Task::Figures { only_check: true }),
+            _ => Err("`figures` takes no option except `--check`".into()),
         },
         Some("surface") => match (rest.next(), rest.next()) {
             (None, _) => Ok(Task::Surface { write: false }),
@@ -192,6 +202,13 @@ mod tests {
     }
 
     #[test]
+    fn figures_are_drawn_or_checked() {
+        let task = |only_check| Ok(Task::Figures { only_check });
+        assert_eq!(parsed("figures"), task(false));
+        assert_eq!(parsed("figures --check"), task(true));
+    }
+
+    #[test]
     fn the_surface_is_printed_or_written() {
         let task = |write| Ok(Task::Surface { write });
         assert_eq!(parsed("surface"), task(false));
@@ -218,6 +235,7 @@ mod tests {
             "check --first fmt",
             "golden",
             "coverage --write",
+            "figures surface",
             "surface --check",
             "sweep",
             "sweep ends zeros",

@@ -16,6 +16,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "merge",
         "target/merge-tiny-a.bpk target/merge-tiny-b.bpk --out target/merge-tiny.bpk --train --epochs 1 --starts 1",
     ),
+    ("landscape", "target/merge-tiny-a.bpk"),
     (
         "edge_of_stability",
         "--steps 60 --every 5 --flow 2 --digits 60 --width 8 --out target/edge-tiny.csv",
@@ -34,11 +35,12 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     (
         "survey",
-        "--device flex --epochs 1 --seeds 1 --path-epochs 2 --out target --json target/survey-tiny.json",
+        "--device flex --epochs 1 --seeds 1 --path-epochs 2 --verbose --surface-points 7 --out target \
+         --figures target --json target/survey-tiny.json --report target/survey-tiny.html",
     ),
 ];
 
-const FEATURES: &str = "train,ndarray,progress,files";
+const FEATURES: &str = "train,ndarray,progress,files,report";
 
 pub(crate) fn invocations() -> Vec<Invocation> {
     EXAMPLES

@@ -10,6 +10,7 @@ const SETS: &[(&str, &str, &str)] = &[
     ("train", "flex,train", "Burn's Learner"),
     ("progress", "flex,progress", "the progress line"),
     ("files", "flex,files", "caches and logs in files"),
+    ("report", "flex,report", "figures and a page of results"),
     ("wgpu", "wgpu", "GPUs through WebGPU"),
 ];
 

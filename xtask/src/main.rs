@@ -1,4 +1,4 @@
-//! Tasks of the project: `cargo xtask check | features | golden | coverage | surface | sweep | browser | package |
+//! Tasks of the project: `cargo xtask check | features | golden | coverage | figures | surface | sweep | browser | package |
 //! burn-next`.
 
 mod browser;
@@ -8,6 +8,7 @@ mod cli;
 mod coverage;
 mod examples;
 mod features;
+mod figures;
 mod finding;
 mod golden;
 mod invocation;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
             runner::run(&root, &features::steps(cuda), &selection)
         }
         Task::Coverage { only_check } => coverage::run(&root, only_check),
+        Task::Figures { only_check } => figures::run(&root, only_check),
         Task::Surface { write } => surface::run(&root, write),
         Task::Sweep { name } => sweep::run(&root, name.as_deref()),
         Task::Package { new_project } => package::run(&root, new_project),

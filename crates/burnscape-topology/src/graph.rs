@@ -8,7 +8,9 @@ use crate::{Death, MergeTree, TopologyError, number};
 /// Models and the paths between them that were measured.
 ///
 /// A path's value is the largest loss on it, not its barrier above a straight line between the ends. A path that was
-/// not measured is not there, so that deaths in the tree are upper bounds: another path can only lower them.
+/// not measured is not there, so that deaths in the tree are upper bounds: another path can only lower them. This holds
+/// as far as the values do. The largest loss at some places of a path is a lower bound of that on the path, and a
+/// death can then be too low by what is missed between the places.
 ///
 /// # Example
 ///

@@ -98,6 +98,10 @@ pub enum Error {
     /// Merges of models.
     #[error(transparent)]
     Merge(MergeError),
+    /// Figures and pages.
+    #[cfg(feature = "report")]
+    #[error(transparent)]
+    Plot(#[from] burnscape_plot::PlotError),
     /// Results that are written or read.
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -167,7 +171,6 @@ converted!(DynamicsError as Dynamics;
 converted!(TrajectoryError as Trajectory;
     TrajectoryError::Stopped => Self::Stopped,
     TrajectoryError::OutOfRange(error) => error.into(),
-    TrajectoryError::Landscape(error) => error.into(),
     TrajectoryError::Loss(error) => error.into(),
     TrajectoryError::Space(error) => error.into(),
 );

@@ -81,6 +81,7 @@
 //! | [`symmetry`] | changes of a model's weights that leave its function as it is |
 //! | [`align`] | one model permuted towards another |
 //! | [`merge`] | one model out of several |
+//! | `report` (feature `report`) | results as figures, and as one page |
 //! | [`guide`] | choosing a method, recipes, migrating from PyTorch |
 //!
 //! Everything runs on any Burn device: backends come in through Burn's features, and the device of
@@ -99,10 +100,13 @@ pub mod landscape;
 pub mod loss;
 pub mod merge;
 pub mod optim;
+mod order_statistics;
 pub mod path;
 mod range;
 #[cfg(test)]
 mod reads;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod sharpness;
 pub mod space;
 pub mod spectrum;
@@ -114,6 +118,9 @@ mod writing;
 pub use burnscape_krylov as krylov;
 /// The engine: programs traced from closures, their exact derivatives, and how they run.
 pub use burnscape_linearize as linearize;
+/// Figures and pages from plain numbers.
+#[cfg(feature = "report")]
+pub use burnscape_plot as plot;
 /// Merge trees and persistence of landscapes, on grids of any dimension and on graphs.
 pub use burnscape_topology as topology;
 pub use curvature::hvp;

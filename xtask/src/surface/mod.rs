@@ -22,6 +22,7 @@ const CRATES: [&str; 4] = [
     "burnscape",
     "burnscape-krylov",
     "burnscape-linearize",
+    "burnscape-plot",
     "burnscape-topology",
 ];
 

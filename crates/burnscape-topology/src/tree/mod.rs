@@ -113,8 +113,8 @@ impl MergeTree {
     /// The level at which the components of two branches meet: of all ways between their minima, the lowest highest
     /// point (for superlevel sets the other way round). [`Death::Never`] in different connected components.
     ///
-    /// In the tree of a graph, branch and model are found by [`Branch::minimum`]. It is an upper bound there: a path
-    /// that nobody measured may be lower.
+    /// In the tree of a graph, branch and model are found by [`Branch::minimum`]. It is an upper bound there, as far as
+    /// the values of the paths hold: a path that nobody measured may be lower.
     ///
     /// # Cost
     ///

@@ -83,7 +83,7 @@ impl Direction {
     /// coordinates are distances and, at a minimum with the Hessian, `L ≈ L(w) + ½ Σ λ_a x_a²`.
     ///
     /// The sign of an eigenvector is arbitrary. Here, its component of largest magnitude (the first of equals) is
-    /// positive, so that runs can be compared. Pairs that were read from JSON have no vectors and give no directions.
+    /// positive, so that runs can be compared.
     ///
     /// # Cost
     ///
@@ -91,7 +91,8 @@ impl Direction {
     ///
     /// # Errors
     ///
-    /// [`SpaceError::Device`].
+    /// [`LandscapeError::MissingVectors`] for pairs that were read from JSON, which does not hold the vectors;
+    /// [`LandscapeError::Space`] from the device.
     ///
     /// # Example
     ///
@@ -111,11 +112,19 @@ impl Direction {
     /// assert!((directions[0].vector().to_host()?[0] - 1.0).abs() < 1e-3);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn eigenvectors(pairs: &Eigenpairs<ParamVector>) -> Result<Vec<Self>, SpaceError> {
+    pub fn eigenvectors(pairs: &Eigenpairs<ParamVector>) -> Result<Vec<Self>, LandscapeError> {
+        let (values, vectors) = (pairs.values.len(), pairs.vectors.len());
+        if values != vectors {
+            return Err(LandscapeError::MissingVectors { values, vectors });
+        }
         let pairs = pairs.values.iter().zip(&pairs.vectors);
-        let directions = pairs.map(|(&eigenvalue, vector)| -> Result<Self, SpaceError> {
+        let directions = pairs.map(|(&eigenvalue, vector)| -> Result<Self, LandscapeError> {
             let kind = DirectionKind::Eigenvector { eigenvalue };
-            Ok(Self::new(kind, with_sign(vector.clone())?))
+            let vector = match Self::sign(&vector.to_host()?) {
+                1.0 => vector.clone(),
+                sign => vector.clone().scale(sign),
+            };
+            Ok(Self::new(kind, vector))
         });
         directions.collect()
     }
@@ -201,6 +210,16 @@ impl Direction {
         &self.kind
     }
 
+    /// The factor, 1 or −1, that makes the first of the components of largest magnitude positive.
+    pub(crate) fn sign(components: &[f64]) -> f64 {
+        let larger = |largest: f64, x: &f64| if x.abs() > largest.abs() { *x } else { largest };
+        if components.iter().fold(0.0, larger) < 0.0 {
+            -1.0
+        } else {
+            1.0
+        }
+    }
+
     /// The change of running statistics at coordinate 1; none if the direction has no part in them.
     pub(crate) fn statistics(&self) -> Option<&RunningStatistics> {
         self.statistics.as_ref()
@@ -259,23 +278,6 @@ impl Direction {
             statistics,
         })
     }
-}
-
-/// The vector or its negative, so that the first component of largest magnitude is positive.
-fn with_sign(vector: ParamVector) -> Result<ParamVector, SpaceError> {
-    let larger = |largest: f64, value: f64| {
-        if value.abs() > largest.abs() {
-            value
-        } else {
-            largest
-        }
-    };
-    let largest = vector.to_host()?.into_iter().fold(0.0, larger);
-    Ok(if largest < 0.0 {
-        vector.scale(-1.0)
-    } else {
-        vector
-    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
+use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use super::{Direction, DirectionKind, LandscapeError};
-use crate::space::{ParamVector, SpaceError, Wide, epsilon};
+use crate::space::{ParamSpace, ParamVector, SpaceError, Wide, parallel_bound};
 use crate::writing::number;
 
 /// What a landscape keeps of a [`Direction`]: everything but the vector.
@@ -16,6 +17,22 @@ pub struct DirectionRecord {
     /// Its length relative to that of the weights, `|d| / |w|`.
     #[serde(with = "number")]
     pub relative_norm: f64,
+}
+
+/// What a landscape keeps of its directions.
+pub(super) fn records<M: Module>(
+    space: &ParamSpace,
+    model: &M,
+    directions: &[Direction],
+    norms: &[f64],
+) -> Result<Vec<DirectionRecord>, SpaceError> {
+    let size = ParamVector::from_module(space, model)?.norm()?;
+    let record = |(direction, &norm): (&Direction, &f64)| DirectionRecord {
+        kind: direction.kind().clone(),
+        norm,
+        relative_norm: norm / size,
+    };
+    Ok(directions.iter().zip(norms).map(record).collect())
 }
 
 /// The Gram matrix of the directions, `⟨d_a, d_b⟩`.
@@ -73,7 +90,7 @@ pub(super) fn length_outside<'a>(
     earlier: impl Iterator<Item = &'a ParamVector>,
 ) -> Result<f64, LandscapeError> {
     let left = rest.norm()?;
-    if left > 100.0 * epsilon(rest.values().dtype()) * norm {
+    if left > parallel_bound(norm, rest.values().dtype()) {
         return Ok(left);
     }
     let cosine = |vector: &ParamVector| -> Result<f64, SpaceError> {
@@ -97,7 +114,6 @@ mod tests {
     use burnscape_testkit::objectives::Point;
 
     use super::*;
-    use crate::space::ParamSpace;
 
     fn directions(vectors: &[[f64; 3]]) -> Vec<Direction> {
         let point = Point::new(&[0.0; 3], &Device::default(), DType::F64);

@@ -42,6 +42,28 @@ pub enum LandscapeError {
         /// The budget.
         max: usize,
     },
+    /// More points than memory.
+    #[error(
+        "the values of {points} points do not fit into memory; use a coarser grid, or fewer metrics"
+    )]
+    OutOfMemory {
+        /// The number of points.
+        points: usize,
+    },
+    /// Two metrics with one name.
+    #[error("two metrics are called `{name}`; give each its own name")]
+    DuplicateMetric {
+        /// The name.
+        name: String,
+    },
+    /// A metric with the name of another column.
+    #[error(
+        "a metric is called `{name}`, which is another column of this landscape; give it another name"
+    )]
+    ReservedMetric {
+        /// The name.
+        name: String,
+    },
     /// A direction without a length.
     #[error(
         "direction {index} has norm {norm}; use another direction, or `UnfilteredRule::AsOneFilter` if it is \
@@ -64,6 +86,17 @@ pub enum LandscapeError {
         /// The cosine of its angle to the span of the earlier directions; with a sign for two directions.
         cosine: f64,
     },
+    /// Eigenvalues without their vectors.
+    #[error(
+        "there are {values} eigenvalues and {vectors} eigenvectors; take the pairs as `EigenpairsConfig::run` returns \
+         them: JSON does not hold the vectors"
+    )]
+    MissingVectors {
+        /// The number of eigenvalues.
+        values: usize,
+        /// The number of eigenvectors.
+        vectors: usize,
+    },
     /// Running statistics that no direction can interpolate.
     #[error(
         "the model has running statistics, and no direction says how they change; use directions made by \
@@ -76,6 +109,14 @@ pub enum LandscapeError {
          thread, or without `with_draws_seed`"
     )]
     DrawsOnThreads,
+    /// Threads that the system refuses.
+    #[error("cannot start {threads} threads ({message}); ask for fewer with `with_threads`")]
+    NoThreads {
+        /// The number of threads.
+        threads: usize,
+        /// The message of the system.
+        message: String,
+    },
     /// A landscape that was stopped.
     #[error(
         "{evaluated} of {points} points are evaluated; take `coarser()`, the finest grid that is complete, or run the \

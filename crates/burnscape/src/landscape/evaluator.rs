@@ -29,7 +29,7 @@ pub(super) struct Evaluator<'a, M> {
 struct Row {
     /// The indices along all axes but the last.
     place: Vec<usize>,
-    /// The parameters displaced along these axes; none if they are those of the model.
+    /// All parameters, displaced along these axes; none if they are those of the model.
     weights: Option<LeafVector>,
 }
 
@@ -79,7 +79,7 @@ impl<'a, M: Module> Evaluator<'a, M> {
         })
     }
 
-    /// A copy for another thread, without observers.
+    /// A copy for another thread, without observers: those of several threads would be called in any order.
     pub(super) fn for_thread(&self) -> Self {
         let risks = self.risks.iter().cloned().map(Risk::unobserved);
         Self {
@@ -156,8 +156,8 @@ impl<'a, M: Module> Evaluator<'a, M> {
         Ok(found.map_or(Place::NotFinite, Place::Moved))
     }
 
-    /// `(w + Σ x_a d_a) + x_n d_n` with the sum over all axes but the last; none if all coordinates are zero. A row of
-    /// points shares what is in parentheses.
+    /// `w + x_1 d_1 + x_2 d_2 + …`, added from left to right; none if all coordinates are zero. A row of points shares all but
+    /// the last term.
     fn weights_at(&mut self, place: &[usize]) -> Result<Option<LeafVector>, SpaceError> {
         let Some((&last, row)) = place.split_last() else {
             return Ok(None);
@@ -168,40 +168,29 @@ impl<'a, M: Module> Evaluator<'a, M> {
             None => self.row_at(row)?,
         };
         let (x, direction) = (self.axes[row.len()][last], &self.directions[row.len()]);
-        let found = match (&known.weights, x == 0.0) {
-            (None, true) => None,
-            (Some(weights), true) => Some(weights.clone()),
-            (Some(weights), false) => Some(plus(weights, direction.clone().scale(x))),
-            (None, false) => Some(plus(&self.weights, direction.clone().scale(x))),
+        let found = match &known.weights {
+            start if x == 0.0 => start.clone(),
+            Some(start) => Some(start.axpby(1.0, x, direction)?),
+            None => Some(self.weights.axpby(1.0, x, direction)?),
         };
         self.row = Some(known);
         Ok(found)
     }
 
     fn row_at(&self, place: &[usize]) -> Result<Row, SpaceError> {
-        let mut displacement: Option<LeafVector> = None;
+        let mut weights: Option<LeafVector> = None;
         for (axis, &at) in place.iter().enumerate() {
             let (x, direction) = (self.axes[axis][at], &self.directions[axis]);
-            displacement = match displacement {
-                sum if x == 0.0 => sum,
-                None => Some(direction.clone().scale(x)),
-                Some(sum) => Some(sum.axpby(1.0, x, direction)?),
-            };
+            if x != 0.0 {
+                let start = weights.as_ref().unwrap_or(&self.weights);
+                weights = Some(start.axpby(1.0, x, direction)?);
+            }
         }
         Ok(Row {
             place: place.to_vec(),
-            weights: displacement.map(|displacement| plus(&self.weights, displacement)),
+            weights,
         })
     }
-}
-
-/// `weights + step`; parameters that the step leaves out are left out.
-fn plus(weights: &LeafVector, step: LeafVector) -> LeafVector {
-    let mut weights = weights.leaves().iter();
-    step.map_all(|_, step| match (weights.next(), step) {
-        (Some(Some(weight)), Some(step)) => Some(weight.clone() + step),
-        _ => None,
-    })
 }
 
 /// A point before it is evaluated.

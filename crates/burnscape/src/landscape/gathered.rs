@@ -1,3 +1,5 @@
+#[cfg(feature = "files")]
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 #[cfg(feature = "files")]
 use std::path::Path;
@@ -6,8 +8,10 @@ use std::path::Path;
 use burn::module::Module;
 
 #[cfg(feature = "files")]
-use super::cache::{Cache, Fingerprint, Fingerprinted};
+use super::cache::{Cache, Fingerprint};
 use super::evaluator::Chunk;
+#[cfg(feature = "files")]
+use super::evaluator::Evaluator;
 use super::{Landscape, LandscapeError};
 use crate::loss::{Progress, Work};
 
@@ -30,22 +34,41 @@ impl Gathered {
         }
     }
 
-    /// Takes the values that the file has, and adds those that come in.
+    /// Takes the values that the file has, and adds those that come in. One of its points is evaluated again: its values
+    /// stand for the functions, of which nothing else is known.
     #[cfg(feature = "files")]
     pub(super) fn keep_in<M: Module>(
         &mut self,
         path: &Path,
-        run: &Fingerprinted<'_, M>,
+        fingerprint: &Fingerprint,
+        evaluator: &mut Evaluator<'_, M>,
     ) -> Result<(), LandscapeError> {
-        let fingerprint = Fingerprint::of(run)?;
-        let (cache, known) = Cache::open(path, &fingerprint, run.risks.len())?;
+        let (cache, known) = Cache::open(path, fingerprint)?;
+        if let Some((index, cached)) = self.compared(&known) {
+            let chunk = evaluator.chunk(&[index])?;
+            let Some((_, own)) = chunk.points.first() else {
+                return Err(LandscapeError::Stopped);
+            };
+            let at = self.landscape.coordinates(index);
+            cache.check_point(fingerprint, &at, cached, own)?;
+            self.landscape.num_losses += own.len();
+        }
         for (index, values) in &known {
             self.landscape.set(*index, values);
         }
+        self.landscape.data = fingerprint.data();
         self.landscape.num_cached = known.len();
         self.done = known.len();
         self.cache = Some(cache);
         Ok(())
+    }
+
+    /// The point of a file that is evaluated again: the first but the model, of those with the most finite values.
+    #[cfg(feature = "files")]
+    fn compared<'k>(&self, known: &'k BTreeMap<usize, Vec<f64>>) -> Option<(usize, &'k [f64])> {
+        let points = known.iter().map(|(&index, values)| (index, &values[..]));
+        let others = points.filter(|(index, _)| !self.landscape.is_center(*index));
+        others.min_by_key(|(_, values)| values.iter().filter(|x| !x.is_finite()).count())
     }
 
     /// Whether the point still has to be evaluated.

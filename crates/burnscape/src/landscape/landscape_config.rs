@@ -5,17 +5,20 @@ use std::path::PathBuf;
 use burn::module::Module;
 
 #[cfg(feature = "files")]
-use super::cache::{Fingerprinted, Fingerprinting};
-use super::direction_record::checked;
+use super::cache::{Fingerprint, Fingerprinted, Fingerprinting};
+use super::center::{evaluate_center, unevaluated};
+use super::direction_record::{checked, records};
 use super::evaluator::{Evaluator, space_of};
 use super::gathered::Gathered;
 use super::order::order;
 use super::statistics::Statistics;
+use super::surface::columns;
 use super::workers::each_chunk;
-use super::{Direction, DirectionRecord, Landscape, LandscapeError, LandscapeMetric};
-use crate::OutOfRange;
-use crate::loss::{Draws, LossError, NormalizationPolicy, Risk};
-use crate::space::{Grid, ParamSpace, ParamVector, SpaceError, epsilon};
+use super::{Direction, Landscape, LandscapeError};
+use crate::loss::scalar::called;
+use crate::loss::{Draws, NormalizationPolicy, Risk};
+use crate::range::ensure;
+use crate::space::{Grid, epsilon};
 
 /// Batch losses that are read together.
 const READ_TOGETHER: usize = 64;
@@ -23,10 +26,11 @@ const READ_TOGETHER: usize = 64;
 /// An evaluation of the loss over a grid: `L(w + Σ_a x_a d_a)` for the coordinates `x_a` of each axis and its direction
 /// `d_a`.
 ///
-/// Displacements are sums in the order of the axes, added to the weights once. So the point where all coordinates are 0
-/// is the model itself, to the last bit, the points on an axis are those of its own one-dimensional landscape, and every
-/// value is that of [`Risk::loss`] at the moved model. Losses that are not finite are kept: far from a minimum a loss
-/// may overflow. The model, including its running statistics, does not change.
+/// A point is `w + x_1 d_1 + x_2 d_2 + …`, added from left to right, without the terms whose coordinate
+/// is 0. So the point where all coordinates are 0 is the model itself, to the last bit, the points on an axis are those
+/// of its own one-dimensional landscape, those of two axes the [points](crate::space::ParameterPlane::point) of a plane,
+/// and every value is that of [`Risk::loss`] at the moved model. Losses that are not finite are kept: far from a minimum
+/// a loss may overflow. The model, including its running statistics, does not change.
 ///
 /// # Order
 ///
@@ -35,11 +39,18 @@ const READ_TOGETHER: usize = 64;
 /// [`Landscape::coarser`]. The observer sees [`Work::Loss`](crate::loss::Work::Loss) after each batch, without its value,
 /// which is not read yet, and [`Work::Point`](crate::loss::Work::Point) after each point.
 ///
+/// Points are read together, up to 64 batches at a time: with one batch of data and no metrics, 64 points are evaluated
+/// before the first of them is reported and kept in a cache file. A break at a batch keeps the points before it; a
+/// process that is killed loses those that are not read.
+///
 /// # Cost
 ///
 /// One pass over the data of the loss and of each metric for every point, and for the model; no gradients. One host
 /// synchronization for the batches of several points, 64 of them or one point; with seeded draws one more for each pass.
-/// Memory: one vector of parameters for each direction, and for each thread a copy of the model and three vectors.
+/// A policy that re-estimates statistics adds a [`Risk::reestimate`] for every point, and for the model: a pass in
+/// training mode over the data of the loss, a second forward pass of its first batch, and one host synchronization for
+/// each statistic. Memory: one vector of parameters for each direction, and for each thread a copy of the model and
+/// three vectors.
 ///
 /// # Defaults
 ///
@@ -144,6 +155,10 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
     }
 
     /// Also evaluates a metric under a name, for instance the loss on test data, or the error on training or test data.
+    /// Each has its own name, and none that of a coordinate (`x`; `x` and `y`; `x1`, `x2`, …) or `loss`.
+    ///
+    /// An observer of the metric sees its batches, and stops the landscape, on one thread. On
+    /// [several](Self::with_threads) it sees nothing but those at the model.
     #[must_use]
     pub fn with_metric<L>(mut self, name: impl Into<String>, metric: &'a Risk<'_, M, L>) -> Self {
         self.metrics.push((name.into(), metric.whole()));
@@ -155,7 +170,7 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
     /// - [`Leave`](NormalizationPolicy::Leave): those of the model;
     /// - [`ReestimateAll`](NormalizationPolicy::ReestimateAll), [`Reestimate`](NormalizationPolicy::Reestimate): from
     ///   another pass over the data of the loss, in training mode, also for the model itself; where they are not finite,
-    ///   the values are NaN;
+    ///   the values are NaN. Dropout before a normalization layer needs [`Risk::with_draws_seed`];
     /// - [`Interpolate`](NormalizationPolicy::Interpolate): as far along as the coordinates, with directions made by
     ///   [`Direction::between`] or [`Direction::update`]. Beyond the models, a variance may become negative, and the
     ///   loss NaN.
@@ -173,23 +188,34 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
         self
     }
 
-    /// Evaluates points on this many threads, each with a copy of the model. The result has the same bits for any number.
+    /// Evaluates points on this many threads, 1024 at most, each with a copy of the model. The result has the same bits
+    /// for any number.
     ///
-    /// Observers see points in the same order, but no batches. Losses that draw random numbers are refused: the threads
-    /// would share one generator. For the same reason, do not re-estimate the statistics of a model with dropout on
-    /// several threads.
+    /// The observer of the loss sees points in the same order, but no batches except those at the model; observers of
+    /// metrics see nothing else. Losses that draw random numbers are refused: the threads would share one generator.
+    /// Losses that run as programs ([`Recorded`](crate::loss::Recorded), and those with fields) are evaluated one after
+    /// another, and gain nothing.
     #[must_use]
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Keeps the values of all points in a file (feature `files`). A run with the same settings, weights, directions and
-    /// data goes on from it; any other run is refused.
+    /// Keeps the values of all points in a file (feature `files`). A run with the same settings, weights, directions,
+    /// data and functions goes on from it; another run is refused.
+    ///
+    /// Settings are compared as they are; coordinates, the model, directions and data by hashes of every bit. The loss
+    /// and the metrics are closures and have no hash. Their values are compared instead, at the model and at one point of
+    /// the file, which is evaluated again: the first that is not the model, of those with the most finite values. They
+    /// may differ by a thousand roundings, `10³ ε` of their size (1.2e-4 in f32), since another machine may add in another
+    /// order. A function that differs from the first one by less at both places, for instance by a small weight decay,
+    /// is not noticed: delete the file when you change the loss.
     ///
     /// # Cost
     ///
-    /// One reading of the data of each risk, which downloads it, and one download of weights and directions.
+    /// One reading of the data of each risk, which downloads it, and one download of weights and directions; for a file
+    /// with points, one evaluation of a point. The file waits for the disk after each group of points that are read
+    /// together.
     #[cfg(feature = "files")]
     #[must_use]
     pub fn with_cache(mut self, path: impl Into<PathBuf>) -> Self {
@@ -201,16 +227,33 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
     ///
     /// # Errors
     ///
-    /// - [`LandscapeError::Axes`], [`LandscapeError::OnePoint`], [`LandscapeError::TooManyPoints`] for the grid;
+    /// - [`LandscapeError::Axes`], [`LandscapeError::OnePoint`], [`LandscapeError::TooManyPoints`],
+    ///   [`LandscapeError::OutOfMemory`] for the grid;
     /// - [`LandscapeError::NoDirection`] for a direction of norm zero, [`LandscapeError::Parallel`] for one in the span
     ///   of those before it;
-    /// - [`LandscapeError::OutOfRange`] for zero threads or batches, [`LandscapeError::DrawsOnThreads`],
-    ///   [`LandscapeError::NoStatistics`];
-    /// - [`LandscapeError::Stopped`] if an observer breaks before the values at the model are known;
+    /// - [`LandscapeError::DuplicateMetric`], [`LandscapeError::ReservedMetric`] for the names of metrics;
+    /// - [`LandscapeError::OutOfRange`] for zero batches, zero threads or more than 1024, [`LandscapeError::NoThreads`]
+    ///   for more than the system has, [`LandscapeError::DrawsOnThreads`], [`LandscapeError::NoStatistics`];
+    /// - [`LandscapeError::Stopped`] if an observer breaks before the values at the model are known, or those at the
+    ///   point of a cache file that is compared;
     /// - [`LandscapeError::Loss`] and [`LandscapeError::Space`] from the risks, at the model also for a loss that is not
-    ///   finite;
+    ///   finite; a panic of a loss, of a data set or of an observer is
+    ///   [`LossError::Panicked`](crate::loss::LossError::Panicked);
     /// - [`LandscapeError::Cache`] and [`LandscapeError::OtherCache`] with a cache file.
     pub fn run<K>(
+        &self,
+        risk: &Risk<'_, M, K>,
+        model: &M,
+        directions: &[Direction],
+    ) -> Result<Landscape, LandscapeError> {
+        // On several threads a panic is an error, and so it is on one.
+        match called(|| self.evaluate(risk, model, directions)) {
+            Ok(found) => found,
+            Err(panic) => Err(panic.into()),
+        }
+    }
+
+    fn evaluate<K>(
         &self,
         risk: &Risk<'_, M, K>,
         model: &M,
@@ -220,24 +263,23 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
         let (norms, gram) = checked(directions)?;
         let space = space_of(model, directions)?;
         let statistics = Statistics::of(self.policy, model, directions)?;
-        let reestimated = statistics.at_center(risk, model)?;
-        let (mut landscape, num_batches) =
-            self.at_center(risk, reestimated.as_ref().unwrap_or(model))?;
-        let epsilon = epsilon(space.dtype()?);
-        landscape.rounding = epsilon * landscape.base_loss.abs();
+        let mut landscape = unevaluated(&self.grids, &self.metrics, self.policy, risk.mode())?;
         landscape.directions = records(&space, model, directions, &norms)?;
         landscape.gram = gram;
+        let reestimated = statistics.at_center(risk, model)?;
+        let at_center = reestimated.as_ref().unwrap_or(model);
+        let num_batches = evaluate_center(&mut landscape, risk, &self.metrics, at_center)?;
+        let epsilon = epsilon(space.dtype()?);
+        landscape.rounding = epsilon * landscape.base_loss.abs();
 
         let (axes, shape) = (landscape.axes.clone(), landscape.shape());
         let center = landscape.center();
         let mut risks = vec![risk.whole()];
         risks.extend(self.metrics.iter().map(|(_, metric)| metric.whole()));
-        let mut gathered = Gathered::new(landscape);
         #[cfg(feature = "files")]
-        if let Some(path) = &self.cache {
-            gathered.keep_in(
-                path,
-                &Fingerprinted {
+        let cache = match &self.cache {
+            Some(path) => {
+                let run = Fingerprinted {
                     model,
                     directions,
                     axes: &axes,
@@ -245,8 +287,19 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
                     risks: &self.columns(&risks),
                     base: &center,
                     epsilon,
-                },
-            )?;
+                };
+                Some((path, Fingerprint::of(&run)?))
+            }
+            None => None,
+        };
+        let grid = (axes.as_slice(), shape.as_slice());
+        let evaluator = Evaluator::new(risks, center, model, &space, directions, grid, statistics)?;
+        let mut gathered = Gathered::new(landscape);
+        #[cfg(feature = "files")]
+        let mut evaluator = evaluator;
+        #[cfg(feature = "files")]
+        if let Some((path, fingerprint)) = &cache {
+            gathered.keep_in(path, fingerprint, &mut evaluator)?;
         }
 
         let order = order(&shape).into_iter();
@@ -254,8 +307,6 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
         let chunks: Vec<&[usize]> = waiting
             .chunks(self.chunk_size(waiting.len(), num_batches))
             .collect();
-        let grid = (axes.as_slice(), shape.as_slice());
-        let evaluator = Evaluator::new(risks, center, model, &space, directions, grid, statistics)?;
         each_chunk(evaluator, self.threads, &chunks, |chunk| {
             gathered.keep(&chunk, |progress| risk.report(progress))
         })?;
@@ -272,13 +323,14 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
         }
         let mut lengths = self.grids.iter().map(Grid::len);
         let points = lengths.try_fold(1, usize::checked_mul);
-        let (points, max) = (points.unwrap_or(usize::MAX), self.max_points);
-        if points > max {
+        let max = self.max_points;
+        // More than numbers can count is too many for any budget.
+        if points.is_none_or(|points| points > max) {
+            let points = points.unwrap_or(usize::MAX);
             return Err(LandscapeError::TooManyPoints { points, max });
         }
-        if self.threads == 0 {
-            return Err(OutOfRange::new("threads", 0.0, "1 or more").into());
-        }
+        self.check_names()?;
+        ensure("threads", self.threads as f64, 1.0..=1024.0)?;
         let metrics = self.metrics.iter().map(|(_, metric)| metric.draws());
         let is_drawn = metrics.chain([draws]).any(|draws| draws != Draws::Refused);
         if self.threads > 1 && is_drawn {
@@ -287,50 +339,22 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
         Ok(())
     }
 
-    /// The landscape with its values at the model only, and the number of batches of a point.
-    fn at_center<K>(
-        &self,
-        risk: &Risk<'_, M, K>,
-        model: &M,
-    ) -> Result<(Landscape, usize), LandscapeError> {
-        let axes = self.grids.iter().map(|grid| grid.coordinates().to_vec());
-        let num_points: usize = self.grids.iter().map(Grid::len).product();
-        let found = risk.whole_loss(model)?;
-        let mut num_batches = found.num_batches;
-        let mut metrics = Vec::with_capacity(self.metrics.len());
-        for (name, metric) in &self.metrics {
-            let (base, own) = match metric.whole_loss(model) {
-                Ok(found) => (found.value, found.num_batches),
-                Err(LossError::NonFinite { batch, value }) => {
-                    (value, metric.num_batches().unwrap_or(batch + 1))
-                }
-                Err(error) => return Err(error.into()),
-            };
-            num_batches += own;
-            metrics.push(LandscapeMetric {
-                name: name.clone(),
-                values: vec![f64::NAN; num_points],
-                base,
-            });
+    /// Every column of the table needs a name of its own.
+    fn check_names(&self) -> Result<(), LandscapeError> {
+        let reserved = columns(self.grids.len());
+        for (index, (name, _)) in self.metrics.iter().enumerate() {
+            let name = name.clone();
+            if reserved.contains(&name) {
+                return Err(LandscapeError::ReservedMetric { name });
+            }
+            if self.metrics[..index]
+                .iter()
+                .any(|(other, _)| *other == name)
+            {
+                return Err(LandscapeError::DuplicateMetric { name });
+            }
         }
-        let landscape = Landscape {
-            axes: axes.collect(),
-            losses: vec![f64::NAN; num_points],
-            num_losses: 1 + metrics.len(),
-            metrics,
-            evaluated: vec![false; num_points],
-            base_loss: found.value,
-            directions: Vec::new(),
-            gram: Vec::new(),
-            policy: self.policy,
-            mode: risk.mode(),
-            num_examples: found.num_examples,
-            num_batches: found.num_batches,
-            rounding: 0.0,
-            num_cached: 0,
-            completed: false,
-        };
-        Ok((landscape, num_batches))
+        Ok(())
     }
 
     /// How many points are read together.
@@ -339,7 +363,7 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
         // Every thread gets several chunks, so that all end at about the same time.
         let share = match self.threads {
             1 => together,
-            threads => num_points.div_ceil(4 * threads),
+            threads => num_points.div_ceil(threads.saturating_mul(4)),
         };
         together.min(share).max(1)
     }
@@ -357,20 +381,4 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
         }
         columns
     }
-}
-
-/// What the landscape keeps of its directions.
-fn records<M: Module>(
-    space: &ParamSpace,
-    model: &M,
-    directions: &[Direction],
-    norms: &[f64],
-) -> Result<Vec<DirectionRecord>, SpaceError> {
-    let size = ParamVector::from_module(space, model)?.norm()?;
-    let record = |(direction, &norm): (&Direction, &f64)| DirectionRecord {
-        kind: direction.kind().clone(),
-        norm,
-        relative_norm: norm / size,
-    };
-    Ok(directions.iter().zip(norms).map(record).collect())
 }

@@ -8,6 +8,8 @@
 
 #[cfg(feature = "files")]
 mod cache;
+mod center;
+mod digits;
 mod direction;
 mod direction_kind;
 mod direction_record;

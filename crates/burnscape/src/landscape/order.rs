@@ -48,6 +48,15 @@ pub(super) fn place(shape: &[usize], mut index: usize) -> Vec<usize> {
     place
 }
 
+/// The coordinates of a point by its index; NaN where an axis that was read from JSON has no such point.
+pub(super) fn coordinates(axes: &[Vec<f64>], index: usize) -> Vec<f64> {
+    let shape: Vec<usize> = axes.iter().map(Vec::len).collect();
+    let place = place(&shape, index);
+    let pairs = place.iter().zip(axes);
+    let coordinates = pairs.map(|(&at, axis)| axis.get(at).copied());
+    coordinates.map(|x| x.unwrap_or(f64::NAN)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +109,8 @@ mod tests {
         assert_eq!(place(&[5, 4, 3], 1), [0, 0, 1]);
         assert_eq!(place(&[5, 4, 3], 3), [0, 1, 0]);
         assert_eq!(place(&[5, 4, 3], 59), [4, 3, 2]);
+        let axes = [vec![0.0, 1.0], vec![-1.0, 0.5, 2.0]];
+        assert_eq!(coordinates(&axes, 4), [1.0, 0.5]);
+        assert!(coordinates(&[vec![]], 0)[0].is_nan());
     }
 }

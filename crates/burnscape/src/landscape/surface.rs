@@ -2,7 +2,8 @@ use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 
-use super::order::{depths, levels, place};
+use super::digits::short;
+use super::order::{coordinates, depths, levels, place};
 use super::{DirectionRecord, LandscapeError};
 use crate::loss::{Mode, NormalizationPolicy};
 use crate::writing::{Csv, FormatError, csv, number};
@@ -41,10 +42,13 @@ pub struct Landscape {
     pub num_examples: usize,
     /// Batches of a pass of the loss.
     pub num_batches: usize,
-    /// `ε · |base_loss|` with the machine epsilon of the parameters: smaller differences between losses are rounding.
+    /// A hash of the data of the loss, as hexadecimal digits, if the run had a cache file, which reads the data for it.
+    pub data: Option<String>,
+    /// `ε · |base_loss|` with the machine epsilon `ε` of the parameters: smaller differences between losses as large as
+    /// that of the model are rounding. It is `ε · |L|` for another loss `L`, and `ε / ln 10` decades for its logarithm.
     pub rounding: f64,
-    /// Passes over a data set for the values that this run evaluated, those at the model and of metrics included.
-    /// Passes that re-estimate statistics are extra.
+    /// Passes over a data set for the values that this run evaluated, those at the model and of metrics included, and
+    /// those at the point of a cache file that it compares. Passes that re-estimate statistics are extra.
     pub num_losses: usize,
     /// Points whose values come from the cache file.
     pub num_cached: usize,
@@ -128,6 +132,9 @@ impl Landscape {
     /// on. The values are those of a landscape on the remaining coordinates, bit for bit. The numbers of passes and of
     /// cached points stay those of the run.
     ///
+    /// An even axis of `2^k + 1` points stays even. Of one with another number of points, gaps of two sizes may be left; a
+    /// [merge tree](Self::merge_tree) has no resolution ratios then.
+    ///
     /// # Errors
     ///
     /// [`LandscapeError::Stopped`] if not even the corners are evaluated.
@@ -187,11 +194,8 @@ impl Landscape {
     }
 
     /// The coordinates of a point of the grid.
-    fn coordinates(&self, index: usize) -> Vec<f64> {
-        let place = place(&self.shape(), index);
-        let pairs = place.iter().zip(&self.axes);
-        let coordinates = pairs.map(|(&at, axis)| axis.get(at).copied());
-        coordinates.map(|x| x.unwrap_or(f64::NAN)).collect()
+    pub(super) fn coordinates(&self, index: usize) -> Vec<f64> {
+        coordinates(&self.axes, index)
     }
 
     /// Enters the values of a point: the loss, then the metrics.
@@ -205,16 +209,22 @@ impl Landscape {
     }
 }
 
+/// The names of the columns of a table before its metrics: the coordinates and the loss.
+pub(super) fn columns(axes: usize) -> Vec<String> {
+    let mut names: Vec<String> = match axes {
+        1 => vec!["x".to_string()],
+        2 => vec!["x".to_string(), "y".to_string()],
+        several => (1..=several).map(|axis| format!("x{axis}")).collect(),
+    };
+    names.push("loss".to_string());
+    names
+}
+
 impl Csv for Landscape {
     /// One line for each evaluated point: its coordinates (`x` for one axis, `x,y` for two, otherwise `x1,x2,…`),
     /// `loss`, and the metrics by name.
     fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
-        let mut header: Vec<String> = match self.axes.len() {
-            1 => vec!["x".to_string()],
-            2 => vec!["x".to_string(), "y".to_string()],
-            several => (1..=several).map(|axis| format!("x{axis}")).collect(),
-        };
-        header.push("loss".to_string());
+        let mut header = columns(self.axes.len());
         header.extend(self.metrics.iter().map(|metric| metric.name.clone()));
         let points = self.losses.iter().zip(&self.evaluated).enumerate();
         let points = points.filter(|(_, (_, done))| **done);
@@ -239,11 +249,11 @@ impl fmt::Display for Landscape {
             f,
             "landscape of {lengths} points, {count} of {points} evaluated"
         )?;
-        write!(f, "loss {:.6} at the model, ", self.base_loss)?;
+        write!(f, "loss {} at the model, ", short(self.base_loss))?;
         match self.lowest() {
             Some((at, loss)) => {
-                let at: Vec<String> = at.iter().map(|x| format!("{x:.4}")).collect();
-                writeln!(f, "lowest {loss:.6} at ({})", at.join(", "))?;
+                let at: Vec<String> = at.into_iter().map(short).collect();
+                writeln!(f, "lowest {} at ({})", short(loss), at.join(", "))?;
             }
             None => writeln!(f, "not finite at any point")?,
         }

@@ -4,8 +4,13 @@ use std::fmt;
 use burnscape_topology::{Death, MergeTree, MergeTreeConfig, Resolution, ScalarField};
 use serde::{Deserialize, Serialize};
 
+use super::digits::short;
+use super::order::coordinates;
 use super::{Landscape, LandscapeError};
 use crate::writing::number;
+
+/// How much the gaps between the points of an even axis may differ, relative to the widest.
+const EVEN: f64 = 1e-9;
 
 /// What the height of a landscape is.
 ///
@@ -43,7 +48,8 @@ pub struct LandscapeTree {
     /// What its values are.
     pub scale: LossScale,
     /// The [resolution ratio](ScalarField::resolution_ratio) of each branch; infinite for those that never die, 0 for
-    /// those without persistence.
+    /// those without persistence. All of them are NaN if an axis is not evenly spaced, up to 1e-9 of its widest gap:
+    /// the ratio compares second differences, which take equal gaps for granted.
     #[serde(with = "number")]
     pub ratios: Vec<f64>,
     /// The coordinates along each axis.
@@ -55,8 +61,11 @@ impl Landscape {
     /// which passes they meet.
     ///
     /// The number of wells depends on the grid, on the directions, and on the scale. Report it with the shape of the
-    /// grid and [with the ratios](LandscapeTree::count_resolved). Persistences below
-    /// [`rounding`](Landscape::rounding) say nothing.
+    /// grid and [with the ratios](LandscapeTree::count_resolved), which grids of evenly spaced points have.
+    ///
+    /// Persistences that are rounding say nothing: those below `ε` times the loss at which a branch dies, with the
+    /// machine epsilon `ε` of the parameters, or below `ε / ln 10` decades with [`LossScale::Log10`], at any loss.
+    /// [`rounding`](Landscape::rounding) is `ε` times the loss at the model.
     ///
     /// # Cost
     ///
@@ -110,7 +119,10 @@ impl Landscape {
         let shape: Vec<usize> = self.axes.iter().map(Vec::len).collect();
         let field = ScalarField::new(&heights, &shape).map_err(LandscapeError::Topology)?;
         let tree = config.run(&field).map_err(LandscapeError::Topology)?;
-        let ratios = ratios(&tree, &field)?;
+        let ratios = match uneven(&self.axes) {
+            Some(_) => vec![f64::NAN; tree.branches().len()],
+            None => ratios(&tree, &field)?,
+        };
         Ok(LandscapeTree {
             tree,
             scale,
@@ -134,6 +146,15 @@ impl Landscape {
     }
 }
 
+/// The first axis that is not evenly spaced.
+fn uneven(axes: &[Vec<f64>]) -> Option<usize> {
+    axes.iter().position(|axis| {
+        let gaps = || axis.windows(2).map(|pair| pair[1] - pair[0]);
+        let widest = gaps().fold(0.0, f64::max);
+        gaps().any(|gap| widest - gap > EVEN * widest)
+    })
+}
+
 /// The resolution ratio of each branch. Branches without persistence have no pair, and a ratio of zero.
 fn ratios(tree: &MergeTree, field: &ScalarField<'_>) -> Result<Vec<f64>, LandscapeError> {
     let minima = tree.branches().iter().map(|branch| branch.minimum);
@@ -151,9 +172,9 @@ fn ratios(tree: &MergeTree, field: &ScalarField<'_>) -> Result<Vec<f64>, Landsca
 
 impl LandscapeTree {
     /// Whether the grid resolves a branch, in a word, by [`Resolution::LIMITS`]; `None` for a number that no branch
-    /// has. A branch that never dies is resolved.
+    /// has, and for a branch without a ratio. A branch that never dies is resolved.
     pub fn resolution(&self, branch: usize) -> Option<Resolution> {
-        let ratio = self.ratios.get(branch)?;
+        let ratio = self.ratios.get(branch).filter(|ratio| !ratio.is_nan())?;
         Some(Resolution::of(*ratio, Resolution::LIMITS))
     }
 
@@ -162,12 +183,42 @@ impl LandscapeTree {
         self.lasting(min_persistence).count()
     }
 
-    /// The number of branches that die, have more than this persistence, and a resolution ratio above `min_ratio`.
+    /// The number of branches that die, have more than this persistence, and a resolution ratio above `min_ratio`; 0 if
+    /// there are no ratios.
     pub fn count_resolved(&self, min_persistence: f64, min_ratio: f64) -> usize {
         let resolved = self
             .lasting(min_persistence)
             .filter(|ratio| *ratio > min_ratio);
         resolved.count()
+    }
+
+    /// The number of branches, and how many the grid resolves, or why that is not known.
+    fn fmt_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let branches = self.tree.branches();
+        let (mut essential, mut resolved, mut doubtful, mut unresolved) = (0, 0, 0, 0);
+        for (number, branch) in branches.iter().enumerate() {
+            let count = match (branch.death, self.resolution(number)) {
+                (Death::Never, _) => &mut essential,
+                (Death::At(_), Some(Resolution::Resolved)) => &mut resolved,
+                (Death::At(_), Some(Resolution::Doubtful)) => &mut doubtful,
+                (Death::At(_), Some(Resolution::Unresolved)) => &mut unresolved,
+                (Death::At(_), None) => continue,
+            };
+            *count += 1;
+        }
+        let count = branches.len();
+        let noun = if count == 1 { "branch" } else { "branches" };
+        write!(f, "{count} {noun}: {essential} essential")?;
+        match uneven(&self.axes) {
+            Some(axis) => writeln!(
+                f,
+                "; no resolution ratios, because axis {axis} is not evenly spaced"
+            ),
+            None => writeln!(
+                f,
+                ", {resolved} resolved, {doubtful} doubtful, {unresolved} unresolved"
+            ),
+        }
     }
 
     /// The ratios of the branches that die and have more than this persistence.
@@ -190,26 +241,9 @@ impl fmt::Display for LandscapeTree {
             Some(connectivity) => writeln!(f, ", {connectivity}")?,
             None => writeln!(f)?,
         }
-        let branches = self.tree.branches();
-        let mut counts = [0; 4];
-        for (branch, ratio) in branches.iter().zip(&self.ratios) {
-            let kind = match (branch.death, Resolution::of(*ratio, Resolution::LIMITS)) {
-                (Death::Never, _) => 0,
-                (Death::At(_), Resolution::Resolved) => 1,
-                (Death::At(_), Resolution::Doubtful) => 2,
-                (Death::At(_), Resolution::Unresolved) => 3,
-            };
-            counts[kind] += 1;
-        }
-        let [essential, resolved, doubtful, unresolved] = counts;
-        let count = branches.len();
-        let noun = if count == 1 { "branch" } else { "branches" };
-        write!(
-            f,
-            "{count} {noun}: {essential} essential, {resolved} resolved, "
-        )?;
-        writeln!(f, "{doubtful} doubtful, {unresolved} unresolved")?;
-        for (branch, ratio) in branches.iter().zip(&self.ratios) {
+        self.fmt_counts(f)?;
+        let branches = self.tree.branches().iter().zip(&self.ratios);
+        for (number, (branch, ratio)) in branches.enumerate() {
             let at = coordinates(&self.axes, branch.minimum);
             let at: Vec<String> = at.into_iter().map(short).collect();
             write!(f, "{} at ({}), ", short(branch.birth), at.join(", "))?;
@@ -222,41 +256,14 @@ impl fmt::Display for LandscapeTree {
                 LossScale::Log10 => " decades",
             };
             let persistence = short(branch.persistence());
-            let word = Resolution::of(*ratio, Resolution::LIMITS);
-            write!(
-                f,
-                "dies at {}, persistence {persistence}{unit}, ",
-                short(death)
-            )?;
-            writeln!(f, "ratio {ratio:.2}, {word}")?;
+            write!(f, "dies at {}, ", short(death))?;
+            write!(f, "persistence {persistence}{unit}")?;
+            match self.resolution(number) {
+                Some(word) => writeln!(f, ", ratio {ratio:.2}, {word}")?,
+                None => writeln!(f)?,
+            }
         }
         Ok(())
-    }
-}
-
-/// The coordinates of a point by its index, the last axis fastest; NaN off the grid.
-fn coordinates(axes: &[Vec<f64>], point: usize) -> Vec<f64> {
-    let mut rest = point;
-    let reversed = axes.iter().rev().map(|axis| {
-        let length = axis.len().max(1);
-        let coordinate = axis.get(rest % length).copied();
-        rest /= length;
-        coordinate.unwrap_or(f64::NAN)
-    });
-    let mut at: Vec<f64> = reversed.collect();
-    at.reverse();
-    at
-}
-
-/// A number with six digits.
-fn short(value: f64) -> String {
-    let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
-    let size = rounded.abs();
-    if size == 0.0 || (1e-4..1e15).contains(&size) || !size.is_finite() {
-        // Without the sign of zero.
-        format!("{}", rounded + 0.0)
-    } else {
-        format!("{rounded:e}")
     }
 }
 
@@ -265,20 +272,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_six_digits() {
-        let shown = [-0.0, 0.1 + 0.2, -1.029_809_7, 12_345_678.0, 1.234e-7, 5e20].map(short);
-        assert_eq!(
-            shown,
-            ["0", "0.3", "-1.02981", "12345700", "1.234e-7", "5e20"]
-        );
-        let shown = [f64::NEG_INFINITY, f64::NAN].map(short);
-        assert_eq!(shown, ["-inf", "NaN"]);
-    }
-
-    #[test]
-    fn the_last_axis_is_the_fastest() {
-        let axes = [vec![0.0, 1.0], vec![-1.0, 0.5, 2.0]];
-        assert_eq!(coordinates(&axes, 4), [1.0, 0.5]);
-        assert!(coordinates(&[vec![]], 0)[0].is_nan());
+    fn an_axis_is_even_up_to_a_billionth_of_its_widest_gap() {
+        let tenths: Vec<f64> = (-20..=20).map(|tenth| f64::from(tenth) / 10.0).collect();
+        let moved = |by: f64| vec![0.0, 1.0, 2.0 + by, 3.0];
+        let even = [tenths.clone(), vec![0.0, 1.0], moved(1e-10)];
+        assert_eq!(uneven(&even), None);
+        assert_eq!(uneven(&[tenths.clone(), moved(1e-8)]), Some(1));
+        assert_eq!(uneven(&[vec![0.0, 2.0, 3.0], tenths]), Some(0));
+        assert_eq!(uneven(&[vec![0.5], Vec::new()]), None);
     }
 }

@@ -15,7 +15,7 @@ use crate::loss::scalar::called;
 /// Passes the values of every chunk to `keep`, in order, until it breaks.
 ///
 /// Threads take the next chunk when they are done with one, and `keep` runs on the calling thread: what it sees does not
-/// depend on their number. An error ends the work where it would end on one thread; a panic is an error on several.
+/// depend on their number. An error ends the work where it would end on one thread, and a panic on a thread is an error.
 pub(super) fn each_chunk<M: Module>(
     mut evaluator: Evaluator<'_, M>,
     threads: usize,
@@ -41,11 +41,12 @@ fn on_threads<M: Module>(
     mut keep: impl FnMut(Chunk) -> Result<ControlFlow<()>, LandscapeError>,
 ) -> Result<(), LandscapeError> {
     let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let threads = evaluators.len();
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
         for mut evaluator in evaluators {
             let (sender, next, is_over) = (sender.clone(), &next, &is_over);
-            scope.spawn(move || {
+            let work = move || {
                 while !is_over.load(Ordering::Relaxed) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(points) = chunks.get(number) else {
@@ -59,7 +60,12 @@ fn on_threads<M: Module>(
                         break;
                     }
                 }
-            });
+            };
+            if let Err(error) = thread::Builder::new().spawn_scoped(scope, work) {
+                is_over.store(true, Ordering::Relaxed);
+                let message = error.to_string();
+                return Err(LandscapeError::NoThreads { threads, message });
+            }
         }
         // The receiver ends when the last thread does.
         drop(sender);

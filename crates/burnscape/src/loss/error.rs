@@ -19,7 +19,7 @@ pub enum LossError {
          `model.train()`, and do not detach its output"
     )]
     Untracked,
-    /// The closure or Burn's backward pass panicked.
+    /// The closure, the data set, or Burn's backward pass panicked.
     #[error("the loss panicked: {message}")]
     Panicked {
         /// The message of the panic, with file and line if known.
@@ -100,9 +100,9 @@ pub enum LossError {
     },
     /// The loss draws random numbers.
     #[error(
-        "the loss draws random numbers (a sampled latent variable, noise, dropout in `Mode::Train`), so \
-         every evaluation is a different function; fix the draws with `with_draws_seed`, or draw the numbers \
-         beforehand and store them in the batch"
+        "the loss draws random numbers (a sampled latent variable, noise, dropout in `Mode::Train` or while \
+         running statistics are re-estimated), so every evaluation is a different function; fix the draws with \
+         `with_draws_seed`, or draw the numbers beforehand and store them in the batch"
     )]
     Draws,
     /// Two evaluations at the same point differ.

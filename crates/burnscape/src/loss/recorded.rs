@@ -35,6 +35,9 @@ use super::{Batch, LossError, Objective, Reduction};
 /// The first call records, and evaluates the wrapped objective with its gradient twice. A call on an autodiff device
 /// computes loss and gradient; one on a plain device, the loss only.
 ///
+/// A program holds what it computes with, so it is locked while it runs: calls from several threads run one after
+/// another, and a landscape on several threads gains nothing.
+///
 /// # Errors
 ///
 /// [`loss_on`](Self::loss_on) returns them. As an [`Objective`] it cannot return an error: methods of this library

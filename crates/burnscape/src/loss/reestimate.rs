@@ -1,10 +1,16 @@
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use burn::module::Module;
+use burn::tensor::Tensor;
 
+use super::draws::BatchDraws;
 use super::scalar::called;
 use super::{Lift, LossError, Risk, RiskBatch, each};
-use crate::space::{RunningStatistics, copy_for_gradients, power_of_two, to_host, unshared_copy};
+use crate::space::{
+    RunningStatistics, as_accumulator, copy_for_gradients, epsilon, power_of_two, to_host,
+    unshared_copy,
+};
 
 impl<M: Module, K> Risk<'_, M, K> {
     /// A copy of `model` with re-estimated running statistics: the mean of the batch statistics over a pass of the data,
@@ -15,15 +21,23 @@ impl<M: Module, K> Risk<'_, M, K> {
     /// the mean of the variances within batches, as in PyTorch's `update_bn`. Layers that do not update (frozen ones) keep
     /// their statistics.
     ///
+    /// # Random draws
+    ///
+    /// The mode is training mode, in which dropout draws masks. With [`with_draws_seed`](Self::with_draws_seed), masks
+    /// depend on the seed and the index of the batch. Without it, draws that change statistics are an error: those of
+    /// the first batch are compared with those of a second evaluation. Draws behind the last of these layers change
+    /// none.
+    ///
     /// # Cost
     ///
     /// One forward pass in training mode per batch, and one more for the first batch; nothing for a model without running
-    /// statistics. One host synchronization per statistic.
+    /// statistics. One host synchronization per statistic, and one more for seeded draws. The first call for a risk
+    /// without a seed adds one forward pass of the first batch and one synchronization per statistic.
     ///
     /// # Errors
     ///
     /// [`LossError::EmptyData`], [`LossError::Statistics`] if a result is NaN or infinite, [`LossError::NoBatches`] if
-    /// `max_batches` is zero.
+    /// `max_batches` is zero, [`LossError::Draws`].
     ///
     /// # Example
     ///
@@ -53,11 +67,14 @@ impl<M: Module, K> Risk<'_, M, K> {
         if original.is_empty() {
             return Ok(unshared_copy(model));
         }
+        let device = model.devices().first().cloned().unwrap_or_default();
+        let draws = BatchDraws::new(self.draws(), &device)?;
         let mut copy = copy_for_gradients(model, true);
         let zero = original.filled(0.0);
         // The statistics after a forward pass that starts with the given ones.
-        let mut follow = |statistics: &RunningStatistics, batch: &dyn RiskBatch<M>| {
+        let mut follow = |statistics: &RunningStatistics, index, batch: &dyn RiskBatch<M>| {
             copy = statistics.write_to(copy.clone());
+            draws.begin(index);
             called(|| batch.loss(&copy, Lift::for_gradients(&copy), self.reduction()))?;
             Ok::<_, LossError>(RunningStatistics::of(&copy))
         };
@@ -67,11 +84,15 @@ impl<M: Module, K> Risk<'_, M, K> {
         let last = max_batches.unwrap_or(usize::MAX) - 1;
         each(&**self.source(), |index, batch| {
             let (_, count) = batch.examples_and_weight(index)?;
-            let scaled = follow(&zero, batch)?;
+            let scaled = follow(&zero, index, batch)?;
             if retained.is_none() {
+                if self.probes_statistics() {
+                    check_draws(&scaled, &follow(&zero, index, batch)?)?;
+                    self.note_statistics();
+                }
                 // Measures `1 − m` with starting values of the size of the statistics, to avoid cancellation.
                 let start = scaled.spread(10.0);
-                let kept = follow(&start, batch)?.axpby(1.0, -1.0, &scaled)?;
+                let kept = follow(&start, index, batch)?.axpby(1.0, -1.0, &scaled)?;
                 retained = Some(kept.zip(&start, |kept, start| kept / start));
             }
             // Scaled by the first weight, so that weights stay within the range of the statistics.
@@ -107,6 +128,37 @@ impl<M: Module, K> Risk<'_, M, K> {
         let estimated = estimated.axpby(1.0, 1.0, &kept)?;
         check_finite(&estimated)?;
         Ok(estimated.write_to(unshared_copy(model)))
+    }
+}
+
+/// Returns an error if statistics of the same batch differ by more than rounding.
+fn check_draws(first: &RunningStatistics, second: &RunningStatistics) -> Result<(), LossError> {
+    // The largest difference in each layer, in units of the tolerance, and the largest number.
+    let mut layers: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    for path in first.paths() {
+        let (Some(one), Some(other)) = (first.get(path), second.get(path)) else {
+            continue;
+        };
+        // Reductions on a GPU may run in any order.
+        let epsilon = epsilon(one.dtype());
+        let units = if epsilon > 1e-4 { 1.5 } else { 1e3 };
+        let (one, other) = (as_accumulator(one.clone()), as_accumulator(other.clone()));
+        let difference = (one.clone() - other.clone()).max_abs();
+        let numbers = Tensor::cat(vec![difference, one.max_abs(), other.max_abs()], 0);
+        let [difference, one, other] = to_host(numbers)?[..] else {
+            continue;
+        };
+        let layer = path.rsplit_once('.').map_or("", |(layer, _)| layer);
+        let (largest, size) = layers.entry(layer).or_default();
+        *largest = largest.max(difference / (units * epsilon));
+        *size = size.max(one).max(other);
+    }
+    // A mean is the sum of numbers as far apart as the root of the variance, which may cancel.
+    let is_drawn = |&(difference, size): &(f64, f64)| difference > size.max(size.sqrt());
+    if layers.values().any(is_drawn) {
+        Err(LossError::Draws)
+    } else {
+        Ok(())
     }
 }
 

@@ -12,8 +12,10 @@ const TOLERANCE: f64 = 1e-3;
 /// profile. Its value is the largest training loss at the places measured, not its barrier above a straight line. Two
 /// models meet at the lowest such value of all ways between them over measured paths.
 ///
-/// A pair without a path is not joined, and a better path would be lower: all deaths are upper bounds. Another path can
-/// only lower them. Say which pairs were fitted.
+/// A pair without a path is not joined, and a better path would be lower: deaths are upper bounds, which another path can
+/// only lower. They are so up to what lies between the places of a profile. A path may be higher there than at all of
+/// its places, and its value is then too low: from the two ends alone, no path has a barrier. Further places between them
+/// can only raise the value, and show by how much. Say which pairs were fitted, and how many places each profile has.
 ///
 /// # Units
 ///

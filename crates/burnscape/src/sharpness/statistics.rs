@@ -1,5 +1,6 @@
 //! Means with their errors, in f64 on the host.
 
+pub(super) use crate::order_statistics::quantile;
 use crate::space::Wide;
 
 /// The arithmetic mean. Callers have at least one value.
@@ -24,17 +25,6 @@ pub(super) fn standard_error(values: &[f64]) -> Option<f64> {
     Some(standard_deviation(values)? / (values.len() as f64).sqrt())
 }
 
-/// The `q`-quantile of ascending values, linear between order statistics (type 7 of Hyndman and
-/// Fan 1996, the default of NumPy and R).
-pub(super) fn quantile(ascending: &[f64], q: f64) -> f64 {
-    let position = q * (ascending.len() - 1) as f64;
-    let below = position.floor();
-    let weight = position - below;
-    let low = ascending[below as usize];
-    let high = ascending[position.ceil() as usize];
-    low + weight * (high - low)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,15 +38,5 @@ mod tests {
         assert_eq!(standard_error(&[1.0]), None);
         let small = values.map(|value| value * 2.0_f64.powi(-900));
         assert_eq!(standard_error(&small), Some(error * 2.0_f64.powi(-900)));
-    }
-
-    #[test]
-    fn quantiles_run_from_the_smallest_to_the_largest_value() {
-        let values = [1.0, 2.0, 4.0];
-        assert_eq!(quantile(&values, 0.0), 1.0);
-        assert_eq!(quantile(&values, 0.5), 2.0);
-        assert_eq!(quantile(&values, 0.75), 3.0);
-        assert_eq!(quantile(&values, 1.0), 4.0);
-        assert_eq!(quantile(&[3.0], 0.3), 3.0);
     }
 }

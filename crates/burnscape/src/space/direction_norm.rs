@@ -24,9 +24,11 @@ use super::{ParamKind, ParamVector, SpaceError, UnfilteredRule};
 /// zero in `z`) and `Layer`, and the number of filters or tensors for unit norms. A filter or tensor of norm zero in
 /// `z` or `w` becomes zero, in unit norms only one of norm zero in `z`.
 ///
-/// With the relative norms (`Filter`, `Layer`, `Weight`) a displacement of 1 is as long as the weights, and the loss
-/// along one direction stays the same if one layer of a ReLU network without biases is multiplied by a factor and the
-/// next divided by it. The picture of an absolute norm changes by an arbitrary factor.
+/// With the relative norms (`Filter`, `Layer`, `Weight`) the loss along one direction stays the same if one layer of a
+/// ReLU network without biases is multiplied by a factor and the next divided by it. The picture of an absolute norm
+/// changes by an arbitrary factor. With `Filter` and `Layer`, a displacement of 1 is as long as the weights under
+/// [`UnfilteredRule::AsOneFilter`] and [`UnfilteredRule::OwnWeights`], and as long as the weights that have filters
+/// under [`UnfilteredRule::Zero`]. With `Weight` this holds for the mean of `|d|²` over all draws.
 ///
 /// # References
 ///

@@ -9,3 +9,9 @@ pub(crate) fn epsilon(dtype: DType) -> f64 {
         _ => f64::from(f32::EPSILON),
     }
 }
+
+/// The most that rounding leaves of a vector of this length that is orthogonal to others: a vector with a smaller part
+/// outside of their span counts as parallel to them.
+pub(crate) fn parallel_bound(length: f64, dtype: DType) -> f64 {
+    100.0 * epsilon(dtype) * length
+}

@@ -48,7 +48,7 @@ pub(crate) use cache::SpaceCache;
 pub(crate) use cast::{as_accumulator, as_dtype};
 pub use direction_norm::DirectionNorm;
 pub(crate) use dot::dot;
-pub(crate) use epsilon::epsilon;
+pub(crate) use epsilon::{epsilon, parallel_bound};
 pub use error::SpaceError;
 pub use filter::UnfilteredRule;
 pub use flat_vector::{FlatSpace, FlatVector};

@@ -1,14 +1,14 @@
 use burn::module::Module;
 
-use super::{ParamSpace, ParamVector, SpaceError, epsilon, unshared_copy};
+use super::{ParamSpace, ParamVector, SpaceError, parallel_bound, unshared_copy};
 
 /// A plane of parameter space with two axes. It maps models to coordinates, and coordinates to models.
 ///
-/// The origin `o` is a model, and `(x, y)` is the point `o + x d₁ + y d₂`. Through [three models](Self::through), the
-/// axes are orthonormal: `u = d₁/|d₁|`, and `v` is the part of `d₂` orthogonal to `u`, normalized (Gram-Schmidt). A
-/// plane that [two directions span](Self::spanned) has these as axes, orthogonal or not, and
-/// [`orthonormalized`](Self::orthonormalized) replaces them by `u` and `v`. The [axes](Self::axes) serve as directions
-/// of a landscape.
+/// The [origin](Self::origin) `o` is a model, and `(x, y)` is the point `(o + x d₁) + y d₂`. Through
+/// [three models](Self::through), the axes are orthonormal: `u = d₁/|d₁|`, and `v` is the part of `d₂` orthogonal to
+/// `u`, normalized (Gram-Schmidt). A plane that [two directions span](Self::spanned) has these as axes, orthogonal or
+/// not, and [`orthonormalized`](Self::orthonormalized) replaces them by `u` and `v`. A landscape around the origin
+/// along the [axes](Self::axes) is the loss over the plane.
 ///
 /// A model `θ` is [placed](Self::place) by least squares: the coordinates minimize `|θ − o − x d₁ − y d₂|`. They are
 /// the inner products with the axes only if the axes are orthonormal; in general, they solve the triangular system
@@ -158,7 +158,7 @@ impl<M: Module> ParameterPlane<M> {
         let across = second.clone().orthogonalize(std::slice::from_ref(&u))?;
         let height = across.norm()?;
         // Below this bound the height of the second direction is rounding error.
-        if height <= 16.0 * epsilon(base.space().dtype()?) * reach {
+        if height <= parallel_bound(reach, base.space().dtype()?) {
             let cosine = (along / reach).clamp(-1.0, 1.0);
             return Err(SpaceError::ParallelDirections { cosine });
         }
@@ -194,34 +194,36 @@ impl<M: Module> ParameterPlane<M> {
         self.corners
     }
 
+    /// The model at `(0, 0)`: the center of landscapes along the [axes](Self::axes).
+    pub fn origin(&self) -> &M {
+        &self.origin
+    }
+
     /// The axes, as directions of a landscape.
     pub fn axes(&self) -> &[ParamVector; 2] {
         &self.axes
     }
 
-    /// The model at a point of the plane, with the frozen parameters and running statistics of the origin. The
-    /// displacement is formed first and added to the parameters once; `(0, 0)` is the origin, to the last bit.
+    /// The model at a point of the plane, with the frozen parameters and running statistics of the origin.
+    ///
+    /// Its parameters are `(o + x d₁) + y d₂`, as in a landscape around the origin along the axes, to the last bit. So
+    /// `(0, 0)` is the origin, and `(x, 0)` and `(0, y)` are the points of the lines along one axis. Half-precision
+    /// numbers are added in f32.
     ///
     /// # Errors
     ///
     /// [`SpaceError::NonFiniteCoordinate`].
     pub fn point(&self, x: f64, y: f64) -> Result<M, SpaceError> {
-        let mut displacement: Option<ParamVector> = None;
+        let mut weights = self.base.to_leaves().widen();
         for (value, axis) in [x, y].into_iter().zip(&self.axes) {
             if !value.is_finite() {
                 return Err(SpaceError::NonFiniteCoordinate { value });
             }
             if value != 0.0 {
-                displacement = Some(match displacement {
-                    None => axis.clone().scale(value),
-                    Some(sum) => sum.axpy(value, axis)?,
-                });
+                weights = weights.axpby(1.0, value, &axis.to_leaves().widen())?;
             }
         }
-        match displacement {
-            None => Ok(unshared_copy(&self.origin)),
-            Some(displacement) => displacement.perturb(&self.origin, 1.0),
-        }
+        weights.apply_to(&self.origin)
     }
 
     /// The position of a model: its orthogonal projection onto the plane, by least squares, and its distance.

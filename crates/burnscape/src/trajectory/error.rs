@@ -1,7 +1,6 @@
 use thiserror::Error;
 
 use crate::OutOfRange;
-use crate::landscape::LandscapeError;
 use crate::loss::LossError;
 use crate::space::SpaceError;
 
@@ -30,6 +29,29 @@ pub enum TrajectoryError {
     OtherModel {
         /// The first parameter that differs.
         message: String,
+    },
+    /// The principal components are those of another trajectory of the same model.
+    #[error(
+        "the components are those of another trajectory: {message}; pass the trajectory that was analyzed, or analyze \
+         this one"
+    )]
+    OtherTrajectory {
+        /// What differs.
+        message: String,
+    },
+    /// Two metrics of a log have one name.
+    #[error("two metrics are called `{name}`; give one of them another name")]
+    DuplicateMetric {
+        /// The name.
+        name: String,
+    },
+    /// A metric has the name of something that a trajectory has anyway.
+    #[error(
+        "a metric is called `{name}`, and a trajectory has something else of this name; give the metric another name"
+    )]
+    ReservedMetric {
+        /// The name.
+        name: String,
     },
     /// A file or directory cannot be read or written, or is not what it should be.
     #[error("`{path}`: {message}")]
@@ -68,9 +90,10 @@ pub enum TrajectoryError {
         /// The step.
         step: usize,
     },
-    /// A plane has no statistics between which to interpolate.
+    /// Running statistics are not interpolated along a trajectory, or over a plane.
     #[error(
-        "a plane has no running statistics to interpolate; use `NormalizationPolicy::Leave`, or `ReestimateAll`"
+        "running statistics are not interpolated along a trajectory, or over a plane; use `NormalizationPolicy::Leave`, \
+         `ReestimateAll` or `Reestimate`"
     )]
     NoInterpolation,
     /// The observer of the risk stopped the work before there was a result.
@@ -79,9 +102,6 @@ pub enum TrajectoryError {
     /// The loss could not be evaluated.
     #[error(transparent)]
     Loss(LossError),
-    /// A landscape could not be evaluated.
-    #[error(transparent)]
-    Landscape(LandscapeError),
     /// Parameters that do not match, or a device that cannot be read.
     #[error(transparent)]
     Space(#[from] SpaceError),
@@ -92,15 +112,6 @@ impl From<LossError> for TrajectoryError {
         match error {
             LossError::Stopped { .. } => Self::Stopped,
             other => Self::Loss(other),
-        }
-    }
-}
-
-impl From<LandscapeError> for TrajectoryError {
-    fn from(error: LandscapeError) -> Self {
-        match error {
-            LandscapeError::Stopped => Self::Stopped,
-            other => Self::Landscape(other),
         }
     }
 }

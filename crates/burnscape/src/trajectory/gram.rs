@@ -8,7 +8,8 @@ use super::{Centering, Trajectory, TrajectoryError};
 /// Coordinates in a block of a matrix product: the block and its transpose stay in the cache.
 const BLOCK: usize = 1024;
 
-/// The least length of a piece. Reading a piece has a cost of its own, and shorter ones save no memory worth naming.
+/// The least number of coordinates in a piece. Reading a piece has a cost of its own, and shorter ones save no memory
+/// worth naming.
 const SHORTEST_PIECE: usize = 1024;
 
 /// The inner products `⟨θ_i − θ_T, θ_j − θ_T⟩` of all checkpoints but the last, for which they are zero.
@@ -185,10 +186,12 @@ fn combinations_by_pieces<M: Module>(
     Ok(sums)
 }
 
-/// As many coordinates as make the pieces of all checkpoints together two models.
+/// As many coordinates as make the pieces of all checkpoints, which are in f64, together as many bytes as two models.
 fn piece_length<M: Module>(trajectory: &Trajectory<M>) -> usize {
-    let shared = 2 * trajectory.space().len() / trajectory.len();
-    shared.max(SHORTEST_PIECE)
+    let leaves = trajectory.space().leaves().iter();
+    let model: usize = leaves.map(|leaf| leaf.len() * leaf.dtype().size()).sum();
+    let coordinate = size_of::<f64>() * trajectory.len();
+    (2 * model / coordinate).max(SHORTEST_PIECE)
 }
 
 fn pieces(num_params: usize, length: usize) -> impl Iterator<Item = Range<usize>> {
@@ -228,10 +231,26 @@ fn finite_piece<M: Module>(
 #[cfg(test)]
 mod tests {
     use burn::nn::{Linear, LinearConfig};
-    use burn::tensor::Device;
+    use burn::tensor::{DType, Device};
+    use burnscape_testkit::objectives::Point;
 
     use super::*;
     use crate::space::{ParamSpace, ParamVector};
+
+    #[test]
+    fn the_pieces_of_all_checkpoints_are_two_models_in_bytes() {
+        let length = |count: usize, dtype: DType, coordinates: usize| {
+            let values = vec![0.0; coordinates];
+            let model = |step| (step, Point::new(&values, &Device::default(), dtype));
+            piece_length(&Trajectory::of((0..count).map(model)).unwrap())
+        };
+        // In f64 on the host: 8 bytes for each coordinate of each checkpoint.
+        for (dtype, bytes) in [(DType::F64, 8), (DType::F32, 4), (DType::BF16, 2)] {
+            assert_eq!(8 * 10 * length(10, dtype, 100_000), 2 * bytes * 100_000);
+        }
+        // Not shorter than this.
+        assert_eq!(length(40, DType::F32, 20_000), 1024);
+    }
 
     /// Five models of 5 × 3 weights and 3 biases.
     fn trajectory() -> Trajectory<Linear> {

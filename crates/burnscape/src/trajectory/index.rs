@@ -134,7 +134,11 @@ fn check_parameters(known: &[Parameter], space: &ParamSpace) -> Result<(), Traje
     for (known, present) in pairs {
         if known != present {
             return Err(TrajectoryError::OtherModel {
-                message: format!("it has {}, the model {}", describe(known), describe(present)),
+                message: format!(
+                    "it has {}, the model {}",
+                    describe(known),
+                    describe(present)
+                ),
             });
         }
     }
@@ -155,8 +159,8 @@ impl Index {
         let mut lines = lines.filter_map(|line| line.strip_suffix('\n'));
         let first = lines.next();
         let first = first.ok_or_else(|| malformed(&path, 1, "it has no header"))?;
-        let header: Header = serde_json::from_str(first)
-            .map_err(|error| malformed(&path, 1, &error.to_string()))?;
+        let header: Header =
+            serde_json::from_str(first).map_err(|error| malformed(&path, 1, &error.to_string()))?;
         if header.format != FORMAT {
             let reason = format!(
                 "its format is version {}, and this version of the library reads version {FORMAT}",
@@ -261,22 +265,42 @@ fn append(path: &Path, new: &str) -> io::Result<()> {
     written
 }
 
-/// Deletes the checkpoints of a directory that are not among these.
-pub(super) fn delete_others(directory: &Path, kept: &[usize]) -> Result<(), TrajectoryError> {
-    let failed =
-        |path: &Path, error| file_error(path, error, "check that its directory is writable");
+/// Deletes the checkpoints of a directory that are not among these, and what is left of files that a process was writing
+/// when it ended. What cannot be deleted stays.
+pub(super) fn delete_others(directory: &Path, kept: &[usize]) {
     let kept: HashSet<String> = kept.iter().map(|&step| file_name(step)).collect();
-    let entries = fs::read_dir(directory).map_err(|error| failed(directory, error))?;
-    for entry in entries {
-        let entry = entry.map_err(|error| failed(directory, error))?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
-        if is_checkpoint(name) && !kept.contains(name) {
-            let path = entry.path();
-            fs::remove_file(&path).map_err(|error| failed(&path, error))?;
+    delete(directory, |name| {
+        is_incomplete(name) || (is_checkpoint(name) && !kept.contains(name))
+    });
+}
+
+/// Deletes what is left of files that a process was writing when it ended. What cannot be deleted stays.
+pub(super) fn delete_incomplete(directory: &Path) {
+    delete(directory, is_incomplete);
+}
+
+fn delete(directory: &Path, is_gone: impl Fn(&str) -> bool) {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
+    for entry in entries.map_while(Result::ok) {
+        if entry.file_name().to_str().is_some_and(&is_gone) {
+            drop(fs::remove_file(entry.path()));
         }
     }
-    Ok(())
+}
+
+/// Whether a name is that of a file of a log before it is complete: Burn's `AtomicFile` appends `.<process>-<number>.tmp`.
+fn is_incomplete(name: &str) -> bool {
+    let name = name.strip_suffix(".tmp");
+    let Some((target, numbers)) = name.and_then(|name| name.rsplit_once('.')) else {
+        return false;
+    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_numbered = numbers
+        .split_once('-')
+        .is_some_and(|(process, number)| is_number(process) && is_number(number));
+    is_numbered && (target == NAME || is_checkpoint(target))
 }
 
 fn is_checkpoint(name: &str) -> bool {
@@ -302,5 +326,35 @@ fn malformed(path: &Path, line: usize, reason: &str) -> TrajectoryError {
     TrajectoryError::File {
         path: path.display().to_string(),
         message: format!("line {line} is malformed: {reason}; restore the file"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_other_files_are_those_of_no_log() {
+        for own in [
+            "step-000000006.bpk.71-0.tmp",
+            "trajectory.jsonl.1234-56.tmp",
+        ] {
+            assert!(is_incomplete(own) && !is_checkpoint(own), "{own}");
+        }
+        for other in [
+            "step-000000006.bpk",
+            "step-6.bpk.71-0.tmp",
+            "step-000000006.bpk.71.tmp",
+            "step-000000006.bpk.71-.tmp",
+            "step-000000006.bpk.a-0.tmp",
+            "step-000000006.bpk.71-0",
+            "model.bpk.71-0.tmp",
+            "trajectory.jsonl",
+            ".tmp",
+        ] {
+            assert!(!is_incomplete(other), "{other}");
+        }
+        assert!(is_checkpoint(&file_name(6)) && is_checkpoint(&file_name(10_usize.pow(12))));
+        assert!(!is_checkpoint("step-6.bpk"));
     }
 }

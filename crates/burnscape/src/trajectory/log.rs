@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,30 +8,38 @@ use burn::module::Module;
 use super::index::{self, Index, Line, file_error};
 use super::record::{Record, relative_distance};
 use super::state::KeptCheckpoint;
+use super::statistics::kept_loss;
 use super::{Checkpoint, Thinning, TrajectoryError, TrajectoryLogState, TrajectoryReading};
 use crate::OutOfRange;
 use crate::dynamics::{DynamicsError, Moment, Monitor};
 use crate::loss::{LossError, Risk};
 use crate::space::ParamSpace;
 
+/// Names that a metric may not have: those of what every checkpoint has, and of coordinates on a plane.
+const RESERVED: [&str; 6] = ["step", "lr", "loss", "file", "x", "y"];
+
 /// Keeps the checkpoints of a training in a directory: a monitor of a [`Watch`](crate::dynamics::Watch), which decides at
-/// which steps, and whose risk is the loss that is noted. [`Trajectory::open`](super::Trajectory::open) reads them.
+/// which steps, and whose risk is the loss that is recorded. [`Trajectory::open`](super::Trajectory::open) reads them.
 ///
 /// The directory has `trajectory.jsonl`, with a line for each checkpoint (step, learning rate, loss, metrics, file), and
 /// files of Burn, `step-000000100.bpk`, which `Module::load_file` reads too. A checkpoint has all parameters, frozen
-/// ones included, and the running statistics.
+/// ones included, and the running statistics. A loss or a metric that is NaN or infinite is recorded as it is.
 ///
 /// Files appear complete or not at all. A measurement that fails leaves the directory as it was. The steps must
-/// increase, and a directory is that of one run.
+/// increase. Use one directory per run.
 ///
 /// # Resuming
 ///
-/// The record of the watch, or of [`Monitors`](crate::dynamics::Monitors), does not contain the checkpoints. It is
-/// resumed in the same directory, which then loses what came after the record: at the end it has the same files and
-/// numbers as that of a run without the break, to the bit. A checkpoint that [`Thinning::AtMost`] has deleted since the
-/// record was taken stays deleted, and the directory is that of the other run as soon as the run is as far as it was.
-/// Loading fails if the directory lacks a checkpoint for another reason, or is that of another run. A log that
-/// resumes nothing refuses a directory that has a trajectory, when it measures for the first time.
+/// The record of the watch, or of [`Monitors`](crate::dynamics::Monitors), does not contain the checkpoints: resume it
+/// with a log in the same directory. Loading a record changes no file. The next measurement deletes what came after the
+/// record, and what a process has left incomplete. Once the resumed run reaches the step where it was stopped, the
+/// directories are identical, to the bit. Until then a checkpoint is missing if [`Thinning::AtMost`] has deleted it since
+/// the record was taken.
+///
+/// Loading fails if the directory lacks a checkpoint for another reason, or is that of another run. A record taken before
+/// the first checkpoint names none, so that it cannot be resumed once the run has written one: start again, in another
+/// directory or after deleting the trajectory. A log that resumes nothing refuses a directory that has a trajectory,
+/// when it measures for the first time.
 ///
 /// # Cost
 ///
@@ -75,6 +84,9 @@ pub struct TrajectoryLog<'a, M> {
     metrics: Vec<(String, Risk<'a, M>)>,
     thinning: Thinning,
     state: TrajectoryLogState,
+    /// The index that the directory had when the log or its state came to it; none after the next measurement. It may be
+    /// ahead of the state.
+    found: Option<String>,
 }
 
 impl<'a, M: Module> TrajectoryLog<'a, M> {
@@ -94,11 +106,13 @@ impl<'a, M: Module> TrajectoryLog<'a, M> {
             metrics: Vec::new(),
             thinning: Thinning::All,
             state: TrajectoryLogState::default(),
+            found: Some(String::new()),
         })
     }
 
-    /// Also notes a metric under a name, for instance the error on training or test data: any risk. Loss, data, and an
-    /// observer are shared.
+    /// Also records a metric under a name, for instance the error on training or test data: any risk. Loss, data, and an
+    /// observer are shared. The first measurement refuses two metrics of one name, and the names `step`, `lr`, `loss`,
+    /// `file`, `x` and `y`.
     #[must_use]
     pub fn with_metric<L>(mut self, name: impl Into<String>, metric: &Risk<'a, M, L>) -> Self {
         self.metrics.push((name.into(), metric.whole()));
@@ -113,9 +127,26 @@ impl<'a, M: Module> TrajectoryLog<'a, M> {
         self
     }
 
+    fn check_settings(&self) -> Result<(), TrajectoryError> {
+        self.thinning.check()?;
+        for (index, (name, _)) in self.metrics.iter().enumerate() {
+            let name = name.clone();
+            if RESERVED.contains(&name.as_str()) {
+                return Err(TrajectoryError::ReservedMetric { name });
+            }
+            if self.metrics[..index]
+                .iter()
+                .any(|(other, _)| *other == name)
+            {
+                return Err(TrajectoryError::DuplicateMetric { name });
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses settings, models and directories with which nothing can be kept. Returns the space and the header.
     fn check(&self, moment: &Moment<'_, M>) -> Result<(ParamSpace, String), TrajectoryError> {
-        self.thinning.check()?;
+        self.check_settings()?;
         let space = ParamSpace::of(moment.model)?;
         let header = index::header(&space)?;
         if let Some(known) = &self.state.header
@@ -129,8 +160,30 @@ impl<'a, M: Module> TrajectoryLog<'a, M> {
             let expected = format!("a step after {last}, the last one of this log");
             return Err(OutOfRange::new("step", moment.step as f64, expected).into());
         }
-        index::check_unchanged(&self.directory, &self.state.index())?;
+        index::check_unchanged(&self.directory, &self.index())?;
         Ok((space, header))
+    }
+
+    /// The index of the directory.
+    fn index(&self) -> String {
+        self.found.clone().unwrap_or_else(|| self.state.index())
+    }
+
+    /// Deletes what a state that is in the index no longer has. A file that cannot be deleted does no harm: it is not in
+    /// the index.
+    fn delete_gone(&self, state: &TrajectoryLogState) {
+        if self.found.is_none() {
+            let kept: HashSet<usize> = state.steps().into_iter().collect();
+            let steps = self.state.steps().into_iter();
+            for step in steps.filter(|step| !kept.contains(step)) {
+                drop(fs::remove_file(index::path_of(&self.directory, step)));
+            }
+        } else if self.state.header.is_none() {
+            // Without an index, checkpoints in the directory are not those of this log.
+            index::delete_incomplete(&self.directory);
+        } else {
+            index::delete_others(&self.directory, &state.steps());
+        }
     }
 
     /// Writes a checkpoint, unless it is thinned away at once. Returns the state after it.
@@ -161,6 +214,10 @@ impl<'a, M: Module> TrajectoryLog<'a, M> {
             distance,
         };
         if !self.thinning.writes(distance) {
+            if self.found.is_some() {
+                index::replace(&self.directory, &self.index(), &state.index())?;
+                self.delete_gone(&state);
+            }
             return Ok((state, reading));
         }
         let file = index::file_name(moment.step);
@@ -181,23 +238,27 @@ impl<'a, M: Module> TrajectoryLog<'a, M> {
             line,
         });
         let path = index::path_of(&self.directory, moment.step);
+        let is_new = !path.exists();
         record
             .save(&path)
             .map_err(|error| file_error(&path, error, "free space on the disk"))?;
-        if let Err(error) = index::replace(&self.directory, &self.state.index(), &state.index()) {
-            drop(fs::remove_file(&path));
+        if let Err(error) = index::replace(&self.directory, &self.index(), &state.index()) {
+            if is_new {
+                drop(fs::remove_file(&path));
+            }
             return Err(error);
         }
-        // A file that cannot be deleted does no harm: it is no longer in the index.
-        for gone in self.state.kept.iter().filter(|&kept| !keeps(kept)) {
-            drop(fs::remove_file(index::path_of(&self.directory, gone.step)));
-        }
+        self.delete_gone(&state);
         Ok((state, reading))
     }
 
-    /// Takes the directory back to a state. Nothing changes if it is not that of the run that had the state.
-    fn back_to(&self, state: TrajectoryLogState) -> Result<TrajectoryLogState, TrajectoryError> {
-        self.thinning.check()?;
+    /// The part of a state that the directory still has, and its index. Refuses a directory that is not that of the run
+    /// which had the state. Nothing is changed.
+    fn present(
+        &self,
+        state: TrajectoryLogState,
+    ) -> Result<(TrajectoryLogState, String), TrajectoryError> {
+        self.check_settings()?;
         let TrajectoryLogState {
             measured,
             last_step,
@@ -206,12 +267,13 @@ impl<'a, M: Module> TrajectoryLog<'a, M> {
         } = state;
         let Some(header) = header else {
             index::check_unchanged(&self.directory, "")?;
-            return Ok(TrajectoryLogState {
+            let state = TrajectoryLogState {
                 measured,
                 last_step,
                 header: None,
                 kept,
-            });
+            };
+            return Ok((state, String::new()));
         };
         let Some(found) = Index::read(&self.directory)? else {
             return Err(self.refusal("the directory has no trajectory"));
@@ -256,12 +318,7 @@ impl<'a, M: Module> TrajectoryLog<'a, M> {
             header: Some(header),
             kept: left,
         };
-        let text = state.index();
-        if text != found.text {
-            index::write(&self.directory, &text)?;
-        }
-        index::delete_others(&self.directory, &state.steps())?;
-        Ok(state)
+        Ok((state, found.text))
     }
 
     fn refusal(&self, reason: &str) -> TrajectoryError {
@@ -288,14 +345,15 @@ impl<M: Module, K> Monitor<M, K> for TrajectoryLog<'_, M> {
         moment: &Moment<'_, M>,
     ) -> Result<TrajectoryReading, DynamicsError> {
         let checked = self.check(moment).map_err(dynamics_error)?;
-        let loss = risk.whole_loss(moment.model)?.value;
+        let loss = kept_loss(risk, moment.model)?;
         let metrics = self.metrics.iter();
         let metrics =
-            metrics.map(|(name, risk)| Ok((name.clone(), risk.whole_loss(moment.model)?.value)));
+            metrics.map(|(name, risk)| Ok((name.clone(), kept_loss(risk, moment.model)?)));
         let metrics = metrics.collect::<Result<Vec<_>, LossError>>()?;
         let kept = self.keep(checked, moment, (loss, metrics));
         let (state, reading) = kept.map_err(dynamics_error)?;
         self.state = state;
+        self.found = None;
         Ok(reading)
     }
 
@@ -304,7 +362,9 @@ impl<M: Module, K> Monitor<M, K> for TrajectoryLog<'_, M> {
     }
 
     fn load_state(&mut self, state: TrajectoryLogState) -> Result<(), DynamicsError> {
-        self.state = self.back_to(state).map_err(dynamics_error)?;
+        let (state, found) = self.present(state).map_err(dynamics_error)?;
+        self.state = state;
+        self.found = Some(found);
         Ok(())
     }
 }

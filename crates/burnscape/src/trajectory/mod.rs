@@ -35,6 +35,7 @@ mod record;
 mod ribbon;
 #[cfg(feature = "files")]
 mod state;
+mod statistics;
 #[cfg(feature = "files")]
 mod stored;
 #[cfg(feature = "files")]

@@ -196,8 +196,8 @@ impl<M: Module> Trajectory<M> {
         Ok(ParamVector::from_leaves(&self.leaves(index)?)?)
     }
 
-    /// Coordinates `range` of a checkpoint, on the host in f64. Of a file no others are read, unless the model stores a
-    /// parameter in another order.
+    /// Coordinates `range` of a checkpoint, on the host in f64. Of a file no others are read, with two exceptions: a
+    /// parameter that is stored column by column is read whole, and a model that stores one in a form of its own, too.
     pub(crate) fn piece(
         &self,
         index: usize,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gram::Gram;
 use super::{Centering, TrajectoryError, TrajectoryPca};
+use crate::order_statistics::quantile;
 use crate::range::ensure;
 use crate::space::stream;
 
@@ -178,25 +179,5 @@ impl TrajectoryPca {
             }
         }
         Ok(steps)
-    }
-}
-
-/// The `q`-quantile of ascending values, linear between neighbors (type 7 of Hyndman and Fan 1996).
-fn quantile(ascending: &[f64], q: f64) -> f64 {
-    let position = q * (ascending.len() - 1) as f64;
-    let low = ascending[position.floor() as usize];
-    let high = ascending[position.ceil() as usize];
-    low + position.fract() * (high - low)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_are_linear_between_order_statistics() {
-        assert_eq!(quantile(&[3.0], 0.95), 3.0);
-        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.75), 3.0);
-        assert_eq!(quantile(&[1.0, 2.0, 4.0], 1.0), 4.0);
     }
 }

@@ -1,14 +1,14 @@
 use std::io;
 
-use burn::config::Config;
 use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::gram::{Component, Gram, combinations};
 use super::{Centering, Trajectory, TrajectoryError};
 use crate::landscape::{Direction, DirectionKind};
 use crate::range::ensure;
-use crate::space::{ParamVector, ParameterPlane};
+use crate::space::{ParamVector, ParameterPlane, epsilon};
 use crate::writing::{Csv, FormatError, csv};
 
 /// The principal components of the checkpoints of a trajectory: the directions in which they differ most.
@@ -24,9 +24,18 @@ use crate::writing::{Csv, FormatError, csv};
 ///
 /// # Cost
 ///
-/// Two passes over the checkpoints, in pieces of `2P/n` coordinates (1,024 at least), so that about two models are in
-/// memory whatever the number of checkpoints, and the components. All sums are in f64 on the host; `n² P` products for the
-/// inner products of the checkpoints, and `n³` for their eigenvalues.
+/// Two passes over the checkpoints, in pieces: as many coordinates of all checkpoints at once as take together, in f64 on
+/// the host, the bytes of two models in their element type, and 1,024 coordinates at least. So the memory does not grow with
+/// the number of checkpoints, unless 1,024 coordinates of each are more. Beside the pieces there are one that is read, up to
+/// 1,024 coordinates of each checkpoint for the products, `n²` inner products, and the components, in f64 until they are
+/// done.
+///
+/// Each number of a file is read once in a pass. A parameter that is stored column by column (the weight of a `Linear` with
+/// columns first) is read whole for each of its pieces, and takes its bytes of memory; if a module stores a parameter in a
+/// form of its own, the whole model is.
+///
+/// All sums are in f64 on the host: `n² P` products for the inner products of the checkpoints, and `n³` for their
+/// eigenvalues. [`TrajectoryPca::plane`] has a cost of its own.
 ///
 /// # Defaults
 ///
@@ -59,16 +68,28 @@ use crate::writing::{Csv, FormatError, csv};
 /// assert!((pca.random_walk_shares()[0] - 0.8727).abs() < 1e-4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Config, Debug, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrajectoryPcaConfig {
-    /// Number of components, 1 or more.
-    pub num_components: usize,
-    /// The center of the checkpoints.
-    #[config(default = "Centering::End")]
-    pub centering: Centering,
+    num_components: usize,
+    centering: Centering,
 }
 
 impl TrajectoryPcaConfig {
+    /// This many components, 1 or more, seen from the last checkpoint.
+    pub fn new(num_components: usize) -> Self {
+        Self {
+            num_components,
+            centering: Centering::End,
+        }
+    }
+
+    /// Sets the center of the checkpoints.
+    #[must_use]
+    pub fn with_centering(mut self, centering: Centering) -> Self {
+        self.centering = centering;
+        self
+    }
+
     /// Computes the components of a trajectory.
     ///
     /// # Errors
@@ -96,6 +117,8 @@ impl TrajectoryPcaConfig {
                 available,
             });
         }
+        let space = trajectory.space();
+        let place = (space.device(), space.dtype()?);
         let sum: f64 = components.iter().map(|found| found.eigenvalue).sum();
         let shares: Vec<f64> = components
             .iter()
@@ -106,8 +129,12 @@ impl TrajectoryPcaConfig {
         let vectors = orthonormal(combinations(trajectory, &weights)?);
         let mut directions = Vec::with_capacity(kept.len());
         let mut coordinates = Vec::with_capacity(kept.len());
-        for (index, (component, vector)) in kept.iter().zip(vectors).enumerate() {
-            let (vector, sign) = with_sign(vector);
+        for (index, (component, mut vector)) in kept.iter().zip(vectors).enumerate() {
+            // The sign of a component is arbitrary.
+            let sign = Direction::sign(&vector);
+            if sign < 0.0 {
+                vector.iter_mut().for_each(|x| *x = -*x);
+            }
             let size = sign * component.eigenvalue.sqrt();
             let along = component.weights.iter().map(|weight| size * weight);
             coordinates.push(along.collect());
@@ -115,7 +142,9 @@ impl TrajectoryPcaConfig {
                 index,
                 share: shares[index],
             };
-            let vector = ParamVector::from_host(trajectory.space(), &vector)?;
+            // The numbers move: a copy of them would be as long as two models.
+            let values = TensorData::new(vector, [space.len()]);
+            let vector = ParamVector::from_values(space, Tensor::from_data(values, place))?;
             directions.push(Direction::new(kind, vector));
         }
         let steps = gram.steps();
@@ -176,17 +205,20 @@ impl TrajectoryPca {
     /// The plane of the first two components of `trajectory`, whose components these are. Its coordinates are those of
     /// [`coordinates`](Self::coordinates).
     ///
-    /// The origin is the last model with [`Centering::End`], and with [`Centering::Mean`] the last model with its
-    /// parameters replaced by their mean over all checkpoints; running statistics are those of the last model.
+    /// The [origin](ParameterPlane::origin) is the last model with [`Centering::End`], and with [`Centering::Mean`] the
+    /// last model with its parameters replaced by their mean over all checkpoints; running statistics are those of the
+    /// last model. A surface over the plane is a landscape around this origin, along the [directions](Self::directions).
     ///
     /// # Cost
     ///
-    /// The last checkpoint is read; for the mean, all of them. Memory: those of the plane, and for the mean two models.
+    /// The first and the last checkpoint are read. For the mean, there is a third pass over all checkpoints, with the
+    /// memory of the others and two models. Memory: that of the plane, and two vectors of parameters.
     ///
     /// # Errors
     ///
     /// [`TrajectoryError::NoComponent`] if fewer than two components were computed, or this result was read from a
-    /// file; [`TrajectoryError::Space`] for a trajectory of another model; those of reading a checkpoint.
+    /// file; [`TrajectoryError::Space`] for a trajectory of another model; [`TrajectoryError::OtherTrajectory`] for one
+    /// with other steps, or whose ends are elsewhere; those of reading a checkpoint.
     pub fn plane<M: Module>(
         &self,
         trajectory: &Trajectory<M>,
@@ -197,23 +229,68 @@ impl TrajectoryPca {
                 available: self.directions.len(),
             });
         };
-        check_length(trajectory)?;
+        let axes = [first.vector(), second.vector()];
+        trajectory.space().check_same(axes[0].space())?;
         let last = trajectory.len() - 1;
         let end = trajectory.model(last)?;
+        let weights = ParamVector::from_module(trajectory.space(), &end)?;
+        self.check_analyzed(trajectory, &weights)?;
         let origin = match self.centering {
             Centering::End => end,
             Centering::Mean => {
-                let weights = vec![1.0 / trajectory.len() as f64; last];
-                let Some(offset) = combinations(trajectory, &[weights])?.pop() else {
+                let shares = vec![1.0 / trajectory.len() as f64; last];
+                let Some(offset) = combinations(trajectory, &[shares])?.pop() else {
                     return Err(TrajectoryError::NotMoving);
                 };
                 let offset = ParamVector::from_host(trajectory.space(), &offset)?;
-                let mean = trajectory.vector(last)?.axpy(1.0, &offset)?;
-                mean.apply_to(&end)?
+                weights.axpy(1.0, &offset)?.apply_to(&end)?
             }
         };
-        let axes = [first.vector(), second.vector()];
         Ok(ParameterPlane::spanned(&origin, axes)?)
+    }
+
+    /// Refuses a trajectory that is not the one analyzed: its steps must be the same, and its first checkpoint where the
+    /// analysis has seen it from the last one, whose parameters are `end`.
+    fn check_analyzed<M: Module>(
+        &self,
+        trajectory: &Trajectory<M>,
+        end: &ParamVector,
+    ) -> Result<(), TrajectoryError> {
+        let other = |message: String| Err(TrajectoryError::OtherTrajectory { message });
+        if trajectory.steps() != self.steps {
+            let (found, known) = (trajectory.len(), self.steps.len());
+            return other(format!(
+                "it has {found} checkpoints, at other steps than the {known} that were analyzed"
+            ));
+        }
+        let start = trajectory.vector(0)?.axpy(-1.0, end)?;
+        // Components that are small beside the first have larger errors than its rounding.
+        let tolerance = epsilon(end.space().dtype()?).sqrt().max(1e-6);
+        let squares = self.singular_values.iter().map(|value| value * value);
+        let size = squares.sum::<f64>().sqrt();
+        let distance = start.norm()? / size;
+        let square: f64 = self.step_gram.iter().flatten().sum();
+        let mut pairs = vec![(
+            "squared distance",
+            distance * distance,
+            square / (size * size),
+        )];
+        for (direction, along) in self.directions.iter().zip(&self.coordinates) {
+            if let (Some(first), Some(last)) = (along.first(), along.last()) {
+                let found = start.dot(direction.vector())? / size;
+                pairs.push(("coordinate", found, (first - last) / size));
+            }
+        }
+        for (what, found, known) in pairs {
+            let is_same = (found - known).abs() <= tolerance;
+            if !is_same {
+                return other(format!(
+                    "in units of its size, the {what} of its first checkpoint, seen from the last, is {found:.6}, and was \
+                     {known:.6}"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -274,16 +351,4 @@ fn orthonormal(mut vectors: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
 
 fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| x * y).sum()
-}
-
-/// The vector with the sign that makes its number of largest magnitude positive, and that sign.
-fn with_sign(mut vector: Vec<f64>) -> (Vec<f64>, f64) {
-    let larger = |largest: f64, x: &f64| if x.abs() > largest.abs() { *x } else { largest };
-    if vector.iter().fold(0.0, larger) >= 0.0 {
-        return (vector, 1.0);
-    }
-    for x in &mut vector {
-        *x = -*x;
-    }
-    (vector, -1.0)
 }

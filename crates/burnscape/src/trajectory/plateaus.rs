@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TrajectoryError;
 use crate::OutOfRange;
+use crate::order_statistics::median;
 use crate::range::{POSITIVE, ensure};
 
 /// A search for plateaus in a sequence of recorded losses.
@@ -69,9 +70,10 @@ impl PlateausConfig {
         self
     }
 
-    /// Whether losses are first replaced by their medians over blocks of a quarter of the window, against the noise of
-    /// minibatches. A plateau then lasts from the first loss of its first block to the last loss of its last block; losses
-    /// after the last whole block do not count.
+    /// Whether losses are first replaced by their medians over blocks of a quarter of the window, rounded down, against the
+    /// noise of minibatches. The window must be a multiple of its block, and 8 or more: multiples of 4 are, and 10 and 15.
+    /// A plateau then lasts from the first loss of its first block to the last loss of its last block; losses after the
+    /// last whole block do not count.
     #[must_use]
     pub fn with_block_medians(mut self, block_medians: bool) -> Self {
         self.block_medians = block_medians;
@@ -96,14 +98,11 @@ impl PlateausConfig {
     ///
     /// # Errors
     ///
-    /// [`TrajectoryError::OutOfRange`] for settings out of range, a window that is as long as the losses or longer, and
-    /// norms or eigenvalues that are not one for each loss.
+    /// [`TrajectoryError::OutOfRange`] for settings out of range, a window that is as long as the losses or longer, or that
+    /// has no blocks for medians, and norms or eigenvalues that are not one for each loss.
     pub fn run(&self, losses: &[f64]) -> Result<Vec<Plateau>, TrajectoryError> {
         self.check(losses.len())?;
-        let block = match self.block_medians {
-            true => (self.window / 4).max(1),
-            false => 1,
-        };
+        let block = self.block();
         let shift = self.window / block;
         let relative = !losses.iter().any(|loss| *loss <= 0.0);
         let heights: Vec<f64> = losses
@@ -141,8 +140,21 @@ impl PlateausConfig {
         Ok(plateaus)
     }
 
+    /// The losses in a block; 1 without blocks.
+    fn block(&self) -> usize {
+        match self.block_medians {
+            true => (self.window / 4).max(1),
+            false => 1,
+        }
+    }
+
     fn check(&self, count: usize) -> Result<(), OutOfRange> {
         ensure("window", self.window as f64, 1.0..)?;
+        let has_blocks = self.window >= 8 && self.window.is_multiple_of(self.block());
+        if self.block_medians && !has_blocks {
+            let expected = "8 or more with medians over blocks, and a multiple of four";
+            return Err(OutOfRange::new("window", self.window as f64, expected));
+        }
         ensure("max_rate", self.max_rate, POSITIVE)?;
         ensure("drop_ratio", self.drop_ratio, POSITIVE)?;
         let norms = self.gradient_norms.as_ref();
@@ -191,30 +203,4 @@ pub struct Plateau {
     /// Whether the median norm of the gradient is small and the median of the least eigenvalues negative; none if either
     /// was not recorded on the plateau.
     pub saddle_like: Option<bool>,
-}
-
-/// The median; none without values.
-fn median(values: &[f64]) -> Option<f64> {
-    let mut ascending = values.to_vec();
-    ascending.sort_by(f64::total_cmp);
-    let middle = ascending.len() / 2;
-    let upper = *ascending.get(middle)?;
-    Some(if ascending.len() % 2 == 1 {
-        upper
-    } else {
-        0.5 * (ascending[middle - 1] + upper)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn medians_are_in_the_middle() {
-        assert_eq!(median(&[]), None);
-        assert_eq!(median(&[3.0]), Some(3.0));
-        assert_eq!(median(&[5.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&[5.0, 1.0, 2.0, 4.0]), Some(3.0));
-    }
 }

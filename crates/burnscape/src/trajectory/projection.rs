@@ -3,9 +3,9 @@ use std::io;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
+use super::statistics::Statistics;
 use super::{Trajectory, TrajectoryError};
-use crate::loss::{LossError, NormalizationPolicy, Progress, Risk, Work};
-use crate::range::ensure;
+use crate::loss::{NormalizationPolicy, Progress, Risk, Work};
 use crate::space::ParameterPlane;
 use crate::writing::{Csv, FormatError, csv, number};
 
@@ -15,16 +15,23 @@ use crate::writing::{Csv, FormatError, csv, number};
 /// the distance to that point, so that a surface drawn over the plane does not show its loss: the *height gap* is
 /// `L(θ) − L(o + x d₁ + y d₂)`. Draw both heights.
 ///
+/// The axes of the plane must be directions of all parameters: a plane of a group of them would not see how the others
+/// move.
+///
 /// # Running statistics
 ///
 /// By default `L(θ)` is the loss of the checkpoint with its own running statistics, and the loss of the plane that with
 /// the statistics of its origin, as in a landscape. For a model with batch normalization the height gap then has a part
-/// that comes from statistics which fit neither weights. [`with_policy`](Self::with_policy) re-estimates both.
+/// that comes from statistics which do not fit the weights. [`with_policy`](Self::with_policy) re-estimates both.
 ///
 /// # Cost
 ///
 /// Two passes over the data for each checkpoint, and two more to re-estimate statistics; no gradients. Checkpoints are
 /// read one after another, each once.
+///
+/// # Defaults
+///
+/// [`NormalizationPolicy::Leave`], as in a landscape.
 ///
 /// # Example
 ///
@@ -74,7 +81,7 @@ impl ProjectionConfig {
     }
 
     /// Sets the running statistics of the checkpoints and of their projections: left as they are, or re-estimated over
-    /// the data of the risk.
+    /// the data of the risk ([`Risk::reestimate`]). A loss is NaN where re-estimated statistics are not finite.
     #[must_use]
     pub fn with_policy(mut self, policy: NormalizationPolicy) -> Self {
         self.policy = policy;
@@ -85,29 +92,20 @@ impl ProjectionConfig {
     ///
     /// # Errors
     ///
-    /// [`TrajectoryError::Space`] for a plane of another model; [`TrajectoryError::NonFinite`] with the step of a
-    /// checkpoint whose parameters are not finite (a loss that is not finite is kept);
-    /// [`TrajectoryError::NoInterpolation`] for [`NormalizationPolicy::Interpolate`], [`TrajectoryError::OutOfRange`] for
-    /// statistics over no batches; [`TrajectoryError::Loss`] from the risk; [`TrajectoryError::Stopped`] before the first point; those of reading a checkpoint.
+    /// [`TrajectoryError::Space`] for a plane of another model, or of a group of parameters;
+    /// [`TrajectoryError::NonFinite`] with the step of a checkpoint whose parameters are not finite (a loss that is not
+    /// finite is kept); [`TrajectoryError::NoInterpolation`] for [`NormalizationPolicy::Interpolate`],
+    /// [`TrajectoryError::OutOfRange`] for statistics over no batches; [`TrajectoryError::Loss`] from the risk;
+    /// [`TrajectoryError::Stopped`] before the first point; those of reading a checkpoint.
     pub fn run<M: Module, K>(
         &self,
         risk: &Risk<'_, M, K>,
         trajectory: &Trajectory<M>,
         plane: &ParameterPlane<M>,
     ) -> Result<Projection, TrajectoryError> {
-        let batches = match self.policy {
-            NormalizationPolicy::Leave => None,
-            NormalizationPolicy::ReestimateAll => Some(None),
-            NormalizationPolicy::Reestimate(batches) => {
-                ensure("NormalizationPolicy::Reestimate", batches as f64, 1.0..)?;
-                Some(Some(batches))
-            }
-            NormalizationPolicy::Interpolate => return Err(TrajectoryError::NoInterpolation),
-        };
-        let height = |model: &M| match batches {
-            None => kept_loss(risk, model),
-            Some(batches) => kept_loss(risk, &risk.reestimate(model, batches)?),
-        };
+        let statistics = Statistics::of(self.policy)?;
+        let [axis, _] = plane.axes();
+        trajectory.space().check_same(axis.space())?;
         let points = take_points(risk, trajectory.len(), |index| {
             let step = trajectory.steps()[index];
             let model = trajectory.model(index)?;
@@ -118,8 +116,9 @@ impl ProjectionConfig {
             {
                 return Err(TrajectoryError::NonFinite { step });
             }
-            let loss = height(&model)?;
-            let plane_loss = height(&plane.point(place.x, place.y)?)?;
+            let loss = statistics.loss(risk, &model)?;
+            let below = plane.point(place.x, place.y)?;
+            let plane_loss = statistics.loss(risk, &below)?;
             let point = ProjectedPoint {
                 step,
                 x: place.x,
@@ -149,7 +148,7 @@ pub struct Projection {
     pub policy: NormalizationPolicy,
     /// The checkpoints in order.
     pub points: Vec<ProjectedPoint>,
-    /// Passes over the data for losses.
+    /// Passes over the data for losses. Those that re-estimate statistics are extra.
     pub num_losses: usize,
     /// False if the observer stopped the measurement: it then ends at the last point that is complete.
     pub completed: bool,
@@ -170,7 +169,8 @@ pub struct ProjectedPoint {
     /// The distance from the plane.
     #[serde(with = "number")]
     pub distance: f64,
-    /// That distance over the distance from the origin of the plane: 0 on the plane, 1 straight above its origin.
+    /// That distance over the distance from the origin of the plane: 0 on the plane, 1 straight above its origin. 0 at
+    /// the origin.
     #[serde(with = "number")]
     pub off_plane_share: f64,
     /// The loss of the checkpoint.
@@ -185,10 +185,13 @@ pub struct ProjectedPoint {
 }
 
 impl Projection {
-    /// The mean of the off-plane shares; NaN without points.
+    /// The mean of the off-plane shares, without checkpoints at the origin of the plane, which have none; NaN if there
+    /// are no others.
     pub fn mean_off_plane_share(&self) -> f64 {
-        let shares = self.points.iter().map(|point| point.off_plane_share);
-        shares.sum::<f64>() / self.points.len() as f64
+        let points = self.points.iter();
+        let away = points.filter(|point| (point.x, point.y, point.distance) != (0.0, 0.0, 0.0));
+        let shares: Vec<f64> = away.map(|point| point.off_plane_share).collect();
+        shares.iter().sum::<f64>() / shares.len() as f64
     }
 
     /// The first point whose height gap is the largest in size; none if no gap is a number.
@@ -256,16 +259,4 @@ pub(super) fn take_points<M, K, T>(
         }
     }
     Ok(points)
-}
-
-/// The loss of a model, also one that is not finite.
-pub(super) fn kept_loss<M: Module, K>(
-    risk: &Risk<'_, M, K>,
-    model: &M,
-) -> Result<f64, TrajectoryError> {
-    match risk.whole_loss(model) {
-        Ok(found) => Ok(found.value),
-        Err(LossError::NonFinite { value, .. }) => Ok(value),
-        Err(error) => Err(error.into()),
-    }
 }

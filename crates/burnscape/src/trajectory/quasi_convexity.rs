@@ -4,9 +4,10 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use super::pca::check_length;
-use super::projection::{kept_loss, take_points};
+use super::projection::take_points;
+use super::statistics::Statistics;
 use super::{Trajectory, TrajectoryError};
-use crate::loss::{LossError, Risk};
+use crate::loss::{LossError, NormalizationPolicy, Risk};
 use crate::space::{ParamSpace, ParamVector, mix};
 use crate::writing::{Csv, FormatError, csv, number};
 
@@ -31,10 +32,23 @@ use crate::writing::{Csv, FormatError, csv, number};
 /// Checkpoints equal to `θ*` are skipped. If the risk is restricted to a group of parameters, `g` and `Δ` are their parts
 /// in that group; losses, and the chord, are those of whole models.
 ///
+/// # Running statistics
+///
+/// For a model with batch normalization, `L` is the loss with statistics that the [policy](Self::with_policy) chooses:
+///
+/// | | `θ_t` | `θ*` | halfway, `½θ_t + ½θ*` |
+/// |---|---|---|---|
+/// | `Leave`, the default | its own | its own | those of `θ_t` |
+/// | `ReestimateAll`, `Reestimate` | of its weights | of its weights | of its weights |
+///
+/// With `Leave` the middle has statistics that do not fit its weights, and the chord gap is partly their doing. A gradient
+/// is that of the weights with the statistics held fixed.
+///
 /// # Cost
 ///
-/// One loss and gradient for every checkpoint but the last, one loss for the last, and one for every chord. Each checkpoint
-/// is read once, the first one twice. Memory: a model, and about six vectors of parameters.
+/// One loss and gradient for every checkpoint but the last, one loss for the last, and one for every chord; for each of
+/// these another pass to re-estimate statistics. Each checkpoint is read once, the first one twice. Memory: a model (two
+/// with re-estimated statistics), and about six vectors of parameters.
 ///
 /// # Reproducibility
 ///
@@ -42,7 +56,7 @@ use crate::writing::{Csv, FormatError, csv, number};
 ///
 /// # Defaults
 ///
-/// Chords, seed 0.
+/// Chords, seed 0, [`NormalizationPolicy::Leave`] as in a landscape.
 ///
 /// # References
 ///
@@ -78,6 +92,7 @@ use crate::writing::{Csv, FormatError, csv, number};
 pub struct QuasiConvexityConfig {
     chords: bool,
     seed: u64,
+    policy: NormalizationPolicy,
 }
 
 impl Default for QuasiConvexityConfig {
@@ -87,11 +102,12 @@ impl Default for QuasiConvexityConfig {
 }
 
 impl QuasiConvexityConfig {
-    /// A measurement with chords and seed 0.
+    /// A measurement with chords, seed 0, and the running statistics that the checkpoints have.
     pub fn new() -> Self {
         Self {
             chords: true,
             seed: 0,
+            policy: NormalizationPolicy::Leave,
         }
     }
 
@@ -109,22 +125,32 @@ impl QuasiConvexityConfig {
         self
     }
 
+    /// Sets the running statistics: left as they are, or re-estimated at every checkpoint and halfway over the data of the
+    /// risk ([`Risk::reestimate`]).
+    #[must_use]
+    pub fn with_policy(mut self, policy: NormalizationPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
     /// Measures the gradients along a trajectory.
     ///
     /// # Errors
     ///
     /// [`TrajectoryError::TooFewCheckpoints`] for fewer than two; [`TrajectoryError::NotMoving`] if all are equal in the
-    /// parameters of the risk; [`TrajectoryError::NonFinite`] with the step of a checkpoint whose parameters, loss or
-    /// gradient are not finite (the loss halfway is kept as it is); [`TrajectoryError::Loss`] from the risk;
-    /// [`TrajectoryError::Stopped`] before the first point; [`TrajectoryError::Space`] for parameters of several element
-    /// types; those of reading a checkpoint.
+    /// parameters of the risk; [`TrajectoryError::NonFinite`] with the step of a checkpoint whose parameters, re-estimated
+    /// statistics, loss or gradient are not finite (the loss halfway is kept as it is);
+    /// [`TrajectoryError::NoInterpolation`] for [`NormalizationPolicy::Interpolate`], [`TrajectoryError::OutOfRange`]
+    /// for statistics over no batches; [`TrajectoryError::Loss`] from the risk; [`TrajectoryError::Stopped`] before the
+    /// first point; [`TrajectoryError::Space`] for parameters of several element types; those of reading a checkpoint.
     pub fn run<M: Module, K>(
         &self,
         risk: &Risk<'_, M, K>,
         trajectory: &Trajectory<M>,
     ) -> Result<QuasiConvexity, TrajectoryError> {
+        let statistics = Statistics::of(self.policy)?;
         check_length(trajectory)?;
-        let ends = Ends::of(risk, trajectory)?;
+        let ends = Ends::of(risk, trajectory, statistics)?;
         let last = trajectory.len() - 1;
         let taken = take_points(risk, last, |index| {
             let model = trajectory.model(index)?;
@@ -154,6 +180,7 @@ impl QuasiConvexityConfig {
             num_losses: 1 + chords.count(),
             num_gradients: points.len(),
             seed: self.seed,
+            policy: self.policy,
             completed,
             points,
         })
@@ -178,8 +205,10 @@ impl QuasiConvexityConfig {
         if !distance.is_finite() {
             return Err(not_finite);
         }
-        let found = match risk.whole_gradient(model) {
-            Err(LossError::NonFinite { .. }) => return Err(not_finite),
+        let found = match ends.statistics.gradient(risk, model) {
+            Err(LossError::NonFinite { .. } | LossError::Statistics { .. }) => {
+                return Err(not_finite);
+            }
             found => found?,
         };
         let gradient = found.gradient;
@@ -201,7 +230,7 @@ impl QuasiConvexityConfig {
         let chord_gap = if self.chords {
             let whole = ParamVector::from_module(ends.whole.space(), model)?;
             let toward = ends.whole.clone().axpy(-1.0, &whole)?;
-            let middle = kept_loss(risk, &toward.perturb(model, 0.5)?)?;
+            let middle = ends.statistics.loss(risk, &toward.perturb(model, 0.5)?)?;
             Some(middle - 0.5 * (found.value + ends.loss))
         } else {
             None
@@ -238,19 +267,22 @@ struct Ends {
     whole: ParamVector,
     /// Its loss.
     loss: f64,
+    /// How running statistics are set, there and everywhere.
+    statistics: Statistics,
 }
 
 impl Ends {
     fn of<M: Module, K>(
         risk: &Risk<'_, M, K>,
         trajectory: &Trajectory<M>,
+        statistics: Statistics,
     ) -> Result<Self, TrajectoryError> {
         let last = trajectory.len() - 1;
         let model = trajectory.model(last)?;
         let space = risk.space(&model)?;
         let end = ParamVector::from_module(&space, &model)?;
         let whole = ParamVector::from_module(trajectory.space(), &model)?;
-        let loss = kept_loss(risk, &model)?;
+        let loss = statistics.loss(risk, &model)?;
         if !(loss.is_finite() && whole.norm()?.is_finite()) {
             let step = trajectory.steps()[last];
             return Err(TrajectoryError::NonFinite { step });
@@ -262,6 +294,7 @@ impl Ends {
             end,
             whole,
             loss,
+            statistics,
         })
     }
 }
@@ -281,12 +314,14 @@ pub struct QuasiConvexity {
     /// The same share with `2θ_t − θ_0` in place of `θ*`, of the checkpoints that are not `θ_0`; none if there are no
     /// others.
     pub reflected_share_positive: Option<f64>,
-    /// Passes over the data without gradient.
+    /// Passes over the data without gradient. Those that re-estimate statistics are extra.
     pub num_losses: usize,
     /// Passes over the data with gradient.
     pub num_gradients: usize,
     /// The seed of the random points.
     pub seed: u64,
+    /// How running statistics were treated.
+    pub policy: NormalizationPolicy,
     /// False if the observer stopped the measurement: it then ends at the last point that is complete.
     pub completed: bool,
 }

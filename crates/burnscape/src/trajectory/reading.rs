@@ -7,9 +7,11 @@ use crate::writing::number;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TrajectoryReading {
-    /// The loss of the model.
+    /// The loss of the model, NaN or infinite where it is.
+    #[serde(with = "number")]
     pub loss: f64,
     /// The metrics, by name.
+    #[serde(with = "number")]
     pub metrics: Vec<(String, f64)>,
     /// The name of the checkpoint's file; none if [`Thinning::Moved`](super::Thinning::Moved) left it out. Later
     /// measurements may delete it.

@@ -108,14 +108,32 @@ impl Window {
 
     /// Some of its numbers. Of a file, no others are read.
     pub(super) fn numbers(&self, range: Range<usize>) -> Result<Vec<f64>, String> {
+        let places = 0..range.len();
+        self.read(range, places)
+    }
+
+    /// Its numbers at some places, in their order. Of a file, all are read, and no others kept.
+    pub(super) fn numbers_at(
+        &self,
+        places: impl Iterator<Item = usize>,
+    ) -> Result<Vec<f64>, String> {
+        self.read(0..self.len(), places)
+    }
+
+    /// Reads a part, and takes the numbers at some places of it.
+    fn read(
+        &self,
+        part: Range<usize>,
+        places: impl Iterator<Item = usize>,
+    ) -> Result<Vec<f64>, String> {
         let size = self.dtype.size();
-        let view = self.bytes.view(range.start * size, range.end * size);
+        let view = self.bytes.view(part.start * size, part.end * size);
         let view = view.map_err(|error| cannot_read(format!("{error:?}")))?;
         let len = view.len();
         // As bytes, which have no alignment.
         let data = TensorData::try_from_bytes(view, [len], DType::U8).map_err(cannot_read)?;
         let bytes = data.as_slice::<u8>().map_err(cannot_read)?;
-        floats(bytes, self.dtype)
+        floats(bytes, self.dtype, places)
             .ok_or_else(|| cannot_read(format!("{:?} is no type of parameters", self.dtype)))
     }
 }
@@ -141,22 +159,32 @@ pub(super) fn relative_distance(
     })
 }
 
-/// Numbers from the bytes of a record, which are little-endian.
-fn floats(bytes: &[u8], dtype: DType) -> Option<Vec<f64>> {
+/// The numbers at some places of the bytes of a record, which are little-endian.
+fn floats(bytes: &[u8], dtype: DType, places: impl Iterator<Item = usize>) -> Option<Vec<f64>> {
     match dtype {
-        DType::F64 => Some(each(bytes, f64::from_le_bytes)),
-        DType::F32 | DType::Flex32 => {
-            Some(each(bytes, |bytes| f64::from(f32::from_le_bytes(bytes))))
-        }
-        DType::F16 => Some(each(bytes, |bytes| f16::from_le_bytes(bytes).to_f64())),
-        DType::BF16 => Some(each(bytes, |bytes| bf16::from_le_bytes(bytes).to_f64())),
+        DType::F64 => Some(each(bytes, places, f64::from_le_bytes)),
+        DType::F32 | DType::Flex32 => Some(each(bytes, places, |bytes| {
+            f64::from(f32::from_le_bytes(bytes))
+        })),
+        DType::F16 => Some(each(bytes, places, |bytes| {
+            f16::from_le_bytes(bytes).to_f64()
+        })),
+        DType::BF16 => Some(each(bytes, places, |bytes| {
+            bf16::from_le_bytes(bytes).to_f64()
+        })),
         _ => None,
     }
 }
 
-fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+/// NaN where the bytes have no number.
+fn each<const N: usize>(
+    bytes: &[u8],
+    places: impl Iterator<Item = usize>,
+    number: impl Fn([u8; N]) -> f64,
+) -> Vec<f64> {
     let (numbers, _) = bytes.as_chunks::<N>();
-    numbers.iter().map(|bytes| number(*bytes)).collect()
+    let at = |place: usize| numbers.get(place).map_or(f64::NAN, |bytes| number(*bytes));
+    places.map(at).collect()
 }
 
 fn unreadable(place: &str, error: &burn_pack::Error, remedy: &str) -> TrajectoryError {
@@ -182,15 +210,25 @@ mod tests {
             (DType::F64, bytes(|x| x.to_le_bytes().to_vec())),
             (DType::F32, bytes(|x| (x as f32).to_le_bytes().to_vec())),
             (DType::Flex32, bytes(|x| (x as f32).to_le_bytes().to_vec())),
-            (DType::F16, bytes(|x| f16::from_f64(x).to_le_bytes().to_vec())),
-            (DType::BF16, bytes(|x| bf16::from_f64(x).to_le_bytes().to_vec())),
+            (
+                DType::F16,
+                bytes(|x| f16::from_f64(x).to_le_bytes().to_vec()),
+            ),
+            (
+                DType::BF16,
+                bytes(|x| bf16::from_f64(x).to_le_bytes().to_vec()),
+            ),
         ];
         for (dtype, bytes) in cases {
-            assert_eq!(floats(&bytes, dtype).unwrap(), expected, "{dtype:?}");
+            assert_eq!(floats(&bytes, dtype, 0..4).unwrap(), expected, "{dtype:?}");
             // Not aligned.
             let shifted = [&[0_u8][..], &bytes[..]].concat();
-            assert_eq!(floats(&shifted[1..], dtype).unwrap(), expected);
+            assert_eq!(floats(&shifted[1..], dtype, 0..4).unwrap(), expected);
+            // In another order.
+            let found = floats(&bytes, dtype, [2, 0].into_iter()).unwrap();
+            assert_eq!(found, [1024.0, 1.0]);
+            assert!(floats(&bytes, dtype, 4..5).unwrap()[0].is_nan());
         }
-        assert_eq!(floats(&[1, 2, 3, 4], DType::I32), None);
+        assert_eq!(floats(&[1, 2, 3, 4], DType::I32, 0..1), None);
     }
 }

@@ -4,19 +4,30 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use super::pca::check_length;
-use super::projection::kept_loss;
+use super::statistics::Statistics;
 use super::{Trajectory, TrajectoryError};
-use crate::loss::{Progress, Risk, Work};
+use crate::loss::{LossError, NormalizationPolicy, Progress, Risk, Work};
 use crate::space::{Grid, ParamVector};
 use crate::writing::{Csv, FormatError, csv, number};
 
 /// The loss along the own velocity of every checkpoint: `L(θ_t + x v_t)` with `v_t = θ_{t+1} − θ_t`.
 ///
-/// Coordinate 0 is the checkpoint, to the last bit, and 1 the next one. The rows side by side are a ribbon of the loss on
-/// which the trajectory lies, so that no height is that of another place, as on a plane. A minimum of a row at `x < 1` says
-/// that the training jumped over the floor of a valley, one at `x > 1` that it stopped short of it.
+/// Coordinate 0 has the weights of the checkpoint, to the last bit, and 1 those of the next one. The rows side by side are
+/// a ribbon of the loss on which the trajectory lies, so that no height is that of another place, as on a plane. A
+/// minimum of a row at `x < 1` says that the training jumped over the floor of a valley, one at `x > 1` that it stopped
+/// short of it.
 ///
-/// All points of a row have the running statistics of its checkpoint.
+/// # Running statistics
+///
+/// For a model with batch normalization, what `x = 1` means depends on the [policy](Self::with_policy):
+///
+/// - [`Leave`](NormalizationPolicy::Leave), the default: all points of a row have the statistics of its checkpoint. At
+///   `x = 0` this is the checkpoint as it is. At `x = 1` it has the weights of the next checkpoint with the statistics of
+///   this one, and the loss is not that of the next checkpoint. A row may then rise on both sides only because the
+///   statistics fit nowhere else: where it is lowest says little about the weights.
+/// - [`ReestimateAll`](NormalizationPolicy::ReestimateAll), [`Reestimate`](NormalizationPolicy::Reestimate): every point
+///   has statistics of its own weights. The point at `x = 1` is the next checkpoint, as at `x = 0` of the next row, up to
+///   rounding. Its loss is not the one that a log has recorded, which is with the statistics of the training.
 ///
 /// # Units
 ///
@@ -25,8 +36,12 @@ use crate::writing::{Csv, FormatError, csv, number};
 ///
 /// # Cost
 ///
-/// One pass over the data for every coordinate and checkpoint but the last; no gradients. Memory: two models and two vectors
-/// of parameters. Each checkpoint is read once.
+/// One pass over the data for every coordinate and checkpoint but the last, and one more to re-estimate statistics; no
+/// gradients. Memory: two models and two vectors of parameters. Each checkpoint is read once.
+///
+/// # Defaults
+///
+/// [`NormalizationPolicy::Leave`], as in a landscape.
 ///
 /// # References
 ///
@@ -59,12 +74,24 @@ use crate::writing::{Csv, FormatError, csv, number};
 #[derive(Debug, Clone, PartialEq)]
 pub struct RibbonConfig {
     grid: Grid,
+    policy: NormalizationPolicy,
 }
 
 impl RibbonConfig {
-    /// A ribbon with these coordinates along each velocity.
+    /// A ribbon with these coordinates along each velocity, and the running statistics that the checkpoints have.
     pub fn new(grid: Grid) -> Self {
-        Self { grid }
+        Self {
+            grid,
+            policy: NormalizationPolicy::Leave,
+        }
+    }
+
+    /// Sets the running statistics of all points: those of the checkpoint of the row, or re-estimated at every point over
+    /// the data of the risk ([`Risk::reestimate`]). A loss is NaN where re-estimated statistics are not finite.
+    #[must_use]
+    pub fn with_policy(mut self, policy: NormalizationPolicy) -> Self {
+        self.policy = policy;
+        self
     }
 
     /// Evaluates the loss along the velocities.
@@ -72,14 +99,16 @@ impl RibbonConfig {
     /// # Errors
     ///
     /// [`TrajectoryError::TooFewCheckpoints`] for fewer than two; [`TrajectoryError::NonFinite`] with the step of a
-    /// checkpoint whose parameters are not finite (a loss that is not finite is kept); [`TrajectoryError::Loss`] from
-    /// the risk; [`TrajectoryError::Stopped`] before the first point; [`TrajectoryError::Space`] for parameters of
-    /// several element types; those of reading a checkpoint.
+    /// checkpoint whose parameters are not finite (a loss that is not finite is kept);
+    /// [`TrajectoryError::NoInterpolation`] for [`NormalizationPolicy::Interpolate`], [`TrajectoryError::OutOfRange`]
+    /// for statistics over no batches; [`TrajectoryError::Loss`] from the risk; [`TrajectoryError::Stopped`] before the
+    /// first point; [`TrajectoryError::Space`] for parameters of several element types; those of reading a checkpoint.
     pub fn run<M: Module, K>(
         &self,
         risk: &Risk<'_, M, K>,
         trajectory: &Trajectory<M>,
     ) -> Result<Ribbon, TrajectoryError> {
+        let statistics = Statistics::of(self.policy)?;
         check_length(trajectory)?;
         let coordinates = self.grid.coordinates();
         let total = (trajectory.len() - 1) * coordinates.len();
@@ -95,12 +124,12 @@ impl RibbonConfig {
             let velocity = velocity.to_leaves();
             for &x in coordinates {
                 let loss = if x == 0.0 {
-                    kept_loss(risk, &model)
+                    statistics.loss(risk, &model)
                 } else {
-                    kept_loss(risk, &velocity.perturb(&model, x)?)
+                    statistics.loss(risk, &velocity.perturb(&model, x)?)
                 };
                 let loss = match loss {
-                    Err(TrajectoryError::Stopped) if !losses.is_empty() => break 'rows,
+                    Err(LossError::Stopped { .. }) if !losses.is_empty() => break 'rows,
                     loss => loss?,
                 };
                 losses.push(loss);
@@ -114,6 +143,7 @@ impl RibbonConfig {
         let rows = losses.len().div_ceil(coordinates.len());
         velocity_norms.truncate(rows);
         Ok(Ribbon {
+            policy: self.policy,
             steps: trajectory.steps()[..rows].to_vec(),
             coordinates: coordinates.to_vec(),
             velocity_norms,
@@ -128,6 +158,8 @@ impl RibbonConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ribbon {
+    /// How running statistics were treated.
+    pub policy: NormalizationPolicy,
     /// The steps of the checkpoints, one for each row: all but the last.
     pub steps: Vec<usize>,
     /// The coordinates of each row.
@@ -139,7 +171,7 @@ pub struct Ribbon {
     /// where the loss is. Shorter than the ribbon if the observer stopped it.
     #[serde(with = "number")]
     pub losses: Vec<f64>,
-    /// Passes over the data.
+    /// Passes over the data for losses. Those that re-estimate statistics are extra.
     pub num_losses: usize,
     /// False if the observer stopped the measurement: it then ends at the last point that is complete.
     pub completed: bool,

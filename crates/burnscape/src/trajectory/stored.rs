@@ -13,9 +13,43 @@ pub(super) struct Forms(Vec<Form>);
 
 struct Form {
     shape: Vec<usize>,
-    /// Whether the numbers are in the order of the coordinates. A module can store a parameter in another form, as a
-    /// `Linear` with columns first does.
-    is_flat: bool,
+    /// None if a module stores the parameter in a form that only the module reads.
+    order: Option<Order>,
+}
+
+/// The order in which a file has the numbers of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// That of the coordinates.
+    Rows,
+    /// Column by column: that of a `Linear` with columns first.
+    Columns {
+        /// Of the parameter in the model.
+        rows: usize,
+        columns: usize,
+    },
+}
+
+impl Order {
+    /// That of a parameter whose marks a file has as `numbers`.
+    fn of(leaf: &ParamLeaf, numbers: &[f64]) -> Option<Self> {
+        let marks = marks(leaf);
+        if numbers == marks {
+            return Some(Self::Rows);
+        }
+        let [rows, columns] = *leaf.shape() else {
+            return None;
+        };
+        let stored = (0..marks.len()).map(|index| numbers.get(in_columns(index, rows, columns)));
+        stored
+            .eq(marks.iter().map(Some))
+            .then_some(Self::Columns { rows, columns })
+    }
+}
+
+/// The place of a coordinate of a matrix that is stored column by column.
+fn in_columns(index: usize, rows: usize, columns: usize) -> usize {
+    index % columns * rows + index / columns
 }
 
 impl Forms {
@@ -31,7 +65,7 @@ impl Forms {
             let numbers = record.numbers(leaf)?;
             Ok(Form {
                 shape: record.take(leaf)?.shape,
-                is_flat: numbers == marks(leaf),
+                order: Order::of(leaf, &numbers),
             })
         });
         Ok(Self(forms.collect::<Result<_, TrajectoryError>>()?))
@@ -51,8 +85,8 @@ fn marks(leaf: &ParamLeaf) -> Vec<f64> {
 /// A checkpoint in a file.
 pub(super) struct Stored {
     path: PathBuf,
-    /// The parameters; none for those that the file has in another form.
-    windows: Vec<Option<Window>>,
+    /// The parameters; none for those that only the module reads.
+    windows: Vec<Option<(Window, Order)>>,
 }
 
 impl Stored {
@@ -79,7 +113,7 @@ impl Stored {
                     ),
                 });
             }
-            Ok(form.is_flat.then_some(window))
+            Ok(form.order.map(|order| (window, order)))
         });
         let windows = windows.collect::<Result<_, TrajectoryError>>()?;
         Ok(Self { path, windows })
@@ -93,19 +127,26 @@ impl Stored {
         Ok(unshared_copy(&loaded))
     }
 
-    /// Some numbers of some parameters, in the order of the coordinates; none if the file has one of these in another
-    /// form.
+    /// Some numbers of some parameters, in the order of the coordinates; none if only the module reads one of these. A
+    /// parameter that is stored column by column is read whole, the others are not.
     pub(super) fn numbers(
         &self,
         parts: &[(usize, Range<usize>)],
     ) -> Result<Option<Vec<f64>>, TrajectoryError> {
-        let mut numbers = Vec::new();
+        let count = parts.iter().map(|(_, part)| part.len()).sum();
+        let mut numbers = Vec::with_capacity(count);
         for (index, part) in parts {
-            let Some(Some(window)) = self.windows.get(*index) else {
+            let Some(Some((window, order))) = self.windows.get(*index) else {
                 return Ok(None);
             };
-            let part = window.numbers(part.clone());
-            numbers.extend(part.map_err(|message| self.fails(&message))?);
+            let found = match *order {
+                Order::Rows => window.numbers(part.clone()),
+                Order::Columns { rows, columns } => {
+                    let place = |index| in_columns(index, rows, columns);
+                    window.numbers_at(part.clone().map(place))
+                }
+            };
+            numbers.extend(found.map_err(|message| self.fails(&message))?);
         }
         Ok(Some(numbers))
     }
@@ -127,19 +168,29 @@ mod tests {
 
     #[test]
     fn what_is_stored_in_another_order_is_found() {
-        let flat = |layout: LinearLayout, [from, to]: [usize; 2]| -> Vec<bool> {
+        let orders = |layout: LinearLayout, [from, to]: [usize; 2]| -> Vec<Option<Order>> {
             let layer = LinearConfig::new(from, to).with_layout(layout);
             let layer = layer.init(&Device::default());
             let space = ParamSpace::of(&layer).unwrap();
             let forms = Forms::of(&space, &layer).unwrap();
-            forms.0.iter().map(|form| form.is_flat).collect()
+            forms.0.iter().map(|form| form.order).collect()
         };
+        let rows = Some(Order::Rows);
         // The square ones have the same shape in both orders.
         for widths in [[2, 2], [3, 2], [16, 16], [251, 251], [300, 2], [40, 500]] {
-            assert_eq!(flat(LinearLayout::Row, widths), [true, true], "{widths:?}");
-            assert_eq!(flat(LinearLayout::Col, widths), [false, true], "{widths:?}");
+            assert_eq!(
+                orders(LinearLayout::Row, widths),
+                [rows, rows],
+                "{widths:?}"
+            );
+            let columns = Order::Columns {
+                rows: widths[0],
+                columns: widths[1],
+            };
+            let found = orders(LinearLayout::Col, widths);
+            assert_eq!(found, [Some(columns), rows], "{widths:?}");
         }
         // Here they are the same.
-        assert_eq!(flat(LinearLayout::Col, [5, 1]), [true, true]);
+        assert_eq!(orders(LinearLayout::Col, [5, 1]), [rows, rows]);
     }
 }

@@ -6,7 +6,7 @@ use crate::range::ensure;
 /// Which checkpoints a [`TrajectoryLog`](super::TrajectoryLog) keeps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub enum Thinning {
-    /// That of every measurement.
+    /// Every checkpoint.
     #[default]
     All,
     /// This many at most, 2 or more. Each time there would be more, every second one is deleted, and the distance

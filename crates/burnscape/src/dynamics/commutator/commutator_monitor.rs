@@ -3,13 +3,13 @@ use burnscape_krylov::{EigenpairsConfig, Outcome, Which};
 
 use super::brackets::{Brackets, Unit};
 use super::invariant::Invariant;
-use super::median::median;
 use super::pairs::Pairs;
 use super::{CommutatorConfig, CommutatorDefect};
 use crate::curvature::{BatchHessians, CurvatureError};
 use crate::dynamics::curvature::KeptPrograms;
 use crate::dynamics::{DynamicsError, Moment, Monitor};
 use crate::loss::{Draws, Reduction, Risk};
+use crate::order_statistics::median;
 
 /// The tolerance of the search for the largest eigenvalue, whose error is far smaller.
 const TOLERANCE: f64 = 1e-3;

@@ -4,10 +4,10 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::DType;
 
 use super::FiniteCommutator;
-use super::median::median;
 use super::pairs::{Pairing, Pairs};
 use crate::dynamics::DynamicsError;
 use crate::loss::{LossError, Mode, Reduction, Risk};
+use crate::order_statistics::median;
 use crate::range::{POSITIVE, ensure};
 use crate::space::{ParamSpace, ParamVector, copy_for_gradients, epsilon};
 

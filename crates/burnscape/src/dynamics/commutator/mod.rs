@@ -12,7 +12,6 @@ mod config;
 mod finite_commutator;
 mod finite_config;
 mod invariant;
-mod median;
 mod pairs;
 
 pub use alarm::{Alarm, AlarmPoint};

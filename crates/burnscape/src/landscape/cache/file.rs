@@ -36,7 +36,6 @@ impl Cache {
     pub(in crate::landscape) fn open(
         path: &Path,
         fingerprint: &Fingerprint,
-        columns: usize,
     ) -> Result<(Self, BTreeMap<usize, Vec<f64>>), LandscapeError> {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
@@ -46,7 +45,7 @@ impl Cache {
             Err(error) => return Err(failed(&name, "be opened", &error)),
         };
         cache.lock()?;
-        let (known, length) = cache.read(fingerprint, columns)?;
+        let (known, length) = cache.read(fingerprint)?;
         cache.cut(length)?;
         if length == 0 {
             cache.begin(fingerprint)?;
@@ -54,7 +53,19 @@ impl Cache {
         Ok((cache, known))
     }
 
-    /// Adds points. Each line is written as a whole, unless the process or the device fails.
+    /// Refuses the file of other functions, whose values at a point differ from `own`.
+    pub(in crate::landscape) fn check_point(
+        &self,
+        fingerprint: &Fingerprint,
+        at: &[f64],
+        cached: &[f64],
+        own: &[f64],
+    ) -> Result<(), LandscapeError> {
+        self.same_run(fingerprint.difference_at(at, cached, own))
+    }
+
+    /// Adds points. Each line is written as a whole, unless the process or the device fails, and all of them are on the
+    /// disk when this returns.
     pub(in crate::landscape) fn append(
         &mut self,
         points: &[(usize, Vec<f64>)],
@@ -83,7 +94,6 @@ impl Cache {
     fn read(
         &self,
         fingerprint: &Fingerprint,
-        columns: usize,
     ) -> Result<(BTreeMap<usize, Vec<f64>>, u64), LandscapeError> {
         let unreadable = |error: io::Error| failed(&self.path, "be read", &error);
         let mut reader = BufReader::new(&self.file);
@@ -98,17 +108,22 @@ impl Cache {
         for number in 1_usize.. {
             line.clear();
             reader.read_until(b'\n', &mut line).map_err(unreadable)?;
-            // The end of the file, or a line that was cut off.
-            let Some(text) = line.strip_suffix(b"\n") else {
+            // The end of the file, or a line that was cut off. A power failure may leave zeros where a line was not
+            // written; what follows them is dropped, too.
+            let text = line.strip_suffix(b"\n");
+            let Some(text) = text.filter(|text| !text.contains(&0)) else {
                 break;
             };
             let text = String::from_utf8_lossy(text);
             if number == 1 {
                 self.check(&text, fingerprint)?;
             } else {
+                let columns = fingerprint.num_columns();
                 let point = lines::read(&text, fingerprint.num_points(), columns);
                 let (index, values) = point.map_err(|why| {
-                    self.refused(&format!("line {number}: {why}; delete the line or the file"))
+                    self.refused(&format!(
+                        "line {number}: {why}; delete the line or the file"
+                    ))
                 })?;
                 known.insert(index, values);
             }
@@ -125,7 +140,12 @@ impl Cache {
                 return Err(self.refused(&format!("line 1: {error}; delete the file")));
             }
         };
-        match fingerprint.difference(&header.run) {
+        self.same_run(fingerprint.difference(&header.run))
+    }
+
+    /// Refuses the file of another run, if there is a difference.
+    fn same_run(&self, difference: Option<String>) -> Result<(), LandscapeError> {
+        match difference {
             Some(what) => Err(LandscapeError::OtherCache {
                 path: self.path.clone(),
                 what,
@@ -152,8 +172,11 @@ impl Cache {
     }
 
     fn write(&mut self, text: &str) -> Result<(), LandscapeError> {
+        if text.is_empty() {
+            return Ok(());
+        }
         let written = self.file.write_all(text.as_bytes());
-        match written.and_then(|()| self.file.flush()) {
+        match written.and_then(|()| self.file.sync_data()) {
             Ok(()) => Ok(()),
             Err(error) => Err(failed(&self.path, "be written", &error)),
         }
@@ -198,7 +221,7 @@ mod tests {
         }
 
         fn open(&self) -> Result<(Cache, BTreeMap<usize, Vec<f64>>), LandscapeError> {
-            Cache::open(&self.0, &example(), 2)
+            Cache::open(&self.0, &example())
         }
 
         /// The points that a run finds.
@@ -257,6 +280,59 @@ mod tests {
             drop(cache);
             assert_eq!(fs::read(&place.0).unwrap(), bytes, "cut at {end}");
         }
+    }
+
+    #[test]
+    fn zeros_where_a_line_was_not_written_count_as_cut() {
+        let place = Place::new();
+        let bytes = written(&place);
+        let breaks = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let starts: Vec<usize> = breaks.map(|(at, _)| at + 1).collect();
+        let ends_in_zeros = |start: usize| [&bytes[..start], &[0_u8; 700]].concat();
+        // Zeros from the middle of the second point on; then the rest of the file is there again.
+        let mut torn = bytes.clone();
+        torn[starts[1] + 2..starts[2] - 1].fill(0);
+        let mut joined = bytes.clone();
+        joined[starts[1] + 2..=starts[2]].fill(0);
+        for (text, lines) in [
+            (ends_in_zeros(starts[0] - 1), 0),
+            (ends_in_zeros(starts[0]), 0),
+            (ends_in_zeros(starts[1] + 1), 1),
+            (ends_in_zeros(starts[3]), 3),
+            (torn, 1),
+            (joined, 1),
+        ] {
+            fs::write(&place.0, &text).unwrap();
+            let (mut cache, known) = place.open().unwrap();
+            let expected: BTreeMap<_, _> = points().into_iter().take(lines).collect();
+            assert_eq!(known, expected);
+            cache.append(&points()[lines..]).unwrap();
+            drop(cache);
+            assert_eq!(fs::read(&place.0).unwrap(), bytes, "{lines}");
+        }
+        // A file of nothing but zeros may be another program's.
+        fs::write(&place.0, [0_u8; 700]).unwrap();
+        assert!(place.refusal().contains("not the cache"));
+        assert_eq!(fs::read(&place.0).unwrap(), [0_u8; 700]);
+    }
+
+    #[test]
+    fn the_file_of_other_functions_is_refused() {
+        let place = Place::new();
+        let (cache, _) = place.open().unwrap();
+        let check =
+            |cached: &[f64], own: &[f64]| cache.check_point(&example(), &[-1.0, 0.5], cached, own);
+        assert_eq!(check(&[0.5, 1.0], &[0.5, 1.0]), Ok(()));
+        assert_eq!(
+            check(&[0.5, 1.0], &[0.5, 1.5]),
+            Err(LandscapeError::OtherCache {
+                path: place.0.display().to_string(),
+                what:
+                    "it differs in the value of `error` at point [-1.0, 0.5] (1, now 1.5), which \
+                       is another function"
+                        .to_string(),
+            })
+        );
     }
 
     #[test]
@@ -325,7 +401,7 @@ mod tests {
     fn a_folder_and_a_file_in_a_folder_that_is_missing_are_refused() {
         let missing = Place::new().0.join("cache.csv");
         for path in [std::env::temp_dir(), missing] {
-            let error = Cache::open(&path, &example(), 2).unwrap_err().to_string();
+            let error = Cache::open(&path, &example()).unwrap_err().to_string();
             assert!(error.contains(&path.display().to_string()), "{error}");
             assert!(error.contains("cannot be opened"), "{error}");
             assert!(error.contains("in a folder that exists"), "{error}");

@@ -60,8 +60,8 @@ impl<M: Module, K> Fingerprinting<M> for Risk<'_, M, K> {
 
 /// What two runs must have in common to share the values of points: settings as words, and hashes of all numbers.
 ///
-/// Of functions only the values at the model are known, up to rounding: two functions that agree there are taken for
-/// the same.
+/// Of functions only values are known: at the model, and at one point of the file. Two functions that agree at both, up
+/// to rounding, are taken for the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::landscape) struct Fingerprint {
     columns: Vec<String>,
@@ -100,7 +100,7 @@ impl Fingerprint {
             for batch in risk.digests()? {
                 digest.bytes(batch.to_le_bytes());
             }
-            digests.push((format!("the data of `{name}`"), hex(&digest)));
+            digests.push((of_data(name), hex(&digest)));
         }
         let names = run.risks.iter().map(|(name, _)| (*name).to_string());
         Ok(Self {
@@ -111,6 +111,19 @@ impl Fingerprint {
             base: run.base.to_vec(),
             tolerance: ROUNDING * run.epsilon,
         })
+    }
+
+    /// The digest of the data of the loss.
+    pub(in crate::landscape) fn data(&self) -> Option<String> {
+        let loss = of_data("loss");
+        let mut digests = self.digests.iter();
+        let data = digests.find(|(name, _)| *name == loss);
+        data.map(|(_, digest)| digest.clone())
+    }
+
+    /// The number of values of a point.
+    pub(super) fn num_columns(&self) -> usize {
+        self.columns.len()
     }
 
     /// The number of points of the grid.
@@ -148,17 +161,29 @@ impl Fingerprint {
         }
         // Other weights and other data have other losses.
         if differ.is_empty() {
-            for (index, (name, own)) in self.columns.iter().zip(&self.base).enumerate() {
-                let found = found.base.get(index).copied().unwrap_or(f64::NAN);
-                if !self.is_near(*own, found) {
-                    differ.push(format!(
-                        "the value of `{name}` at the model ({found}, now {own}), which is \
-                         another function"
-                    ));
-                }
+            differ = self.other_functions("the model", &found.base, &self.base);
+        }
+        in_words(&differ)
+    }
+
+    /// What makes values at a point those of other functions, in words.
+    pub(super) fn difference_at(&self, at: &[f64], found: &[f64], own: &[f64]) -> Option<String> {
+        in_words(&self.other_functions(&format!("point {at:?}"), found, own))
+    }
+
+    /// The columns whose values at a place differ by more than rounding.
+    fn other_functions(&self, place: &str, found: &[f64], own: &[f64]) -> Vec<String> {
+        let mut others = Vec::new();
+        for (index, (name, own)) in self.columns.iter().zip(own).enumerate() {
+            let found = found.get(index).copied().unwrap_or(f64::NAN);
+            if !self.is_near(*own, found) {
+                others.push(format!(
+                    "the value of `{name}` at {place} ({found}, now {own}), which is another \
+                     function"
+                ));
             }
         }
-        (!differ.is_empty()).then(|| format!("it differs in {}", differ.join(", ")))
+        others
     }
 
     fn is_near(&self, a: f64, b: f64) -> bool {
@@ -168,6 +193,16 @@ impl Fingerprint {
             a == b || (a.is_nan() && b.is_nan())
         }
     }
+}
+
+/// All differences, if there are any.
+fn in_words(differ: &[String]) -> Option<String> {
+    (!differ.is_empty()).then(|| format!("it differs in {}", differ.join(", ")))
+}
+
+/// What the digest of the data of a column is called.
+fn of_data(column: &str) -> String {
+    format!("the data of `{column}`")
 }
 
 /// Digests of the parameters of a model, trainable and frozen, and of its running statistics.
@@ -282,6 +317,30 @@ pub(super) mod tests {
             let what = differs(&|found| found.base[1] = base);
             assert!(what.contains("value of `error`"), "{what}");
         }
+    }
+
+    #[test]
+    fn values_at_a_point_tell_functions_apart() {
+        let differs = |found: [f64; 2], own: [f64; 2]| {
+            let what = example().difference_at(&[0.5, -1.0], &found, &own);
+            what.map(|what| what.split(" (").next().unwrap_or_default().to_string())
+        };
+        assert_eq!(differs([2.0, -1.0], [2.0 + 1e-11, -1.0]), None);
+        for same in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(differs([same, 1.0], [same, 1.0]), None);
+        }
+        let loss = Some("it differs in the value of `loss` at point [0.5, -1.0]".to_string());
+        assert_eq!(differs([2.0, -1.0], [2.0 + 1e-8, -1.0]), loss);
+        for (found, own) in [
+            (f64::NAN, f64::INFINITY),
+            (f64::INFINITY, f64::NEG_INFINITY),
+            (f64::NAN, 1.0),
+            (1.0, f64::NAN),
+        ] {
+            assert_eq!(differs([found, 1.0], [own, 1.0]), loss);
+        }
+        let error = Some("it differs in the value of `error` at point [0.5, -1.0]".to_string());
+        assert_eq!(differs([2.0, 0.0], [2.0, 1.0]), error);
     }
 
     #[test]

@@ -93,10 +93,12 @@ pub struct Risk<'a, M, K = Whole> {
     draws: Draws,
     observer: Observer<'a>,
     operators: OperatorSettings,
-    /// Whether a second evaluation has confirmed that the loss draws no random numbers.
     /// The device of Krylov bases over the parameters, if it is not that of the model.
     basis_device: Option<Device>,
+    /// Whether a second evaluation has confirmed that the loss draws no random numbers.
     is_probed: AtomicBool,
+    /// Whether it has confirmed that no draws change running statistics in training mode.
+    are_statistics_probed: AtomicBool,
 }
 
 /// The source of the random numbers that a loss draws.
@@ -125,6 +127,7 @@ impl<'a, M, K> Risk<'a, M, K> {
             operators: OperatorSettings::default(),
             basis_device: None,
             is_probed: AtomicBool::new(false),
+            are_statistics_probed: AtomicBool::new(false),
         }
     }
 
@@ -146,9 +149,9 @@ impl<'a, M, K> Risk<'a, M, K> {
         self
     }
 
-    /// Fixes the random numbers that the loss draws (a sampled latent variable, noise, dropout in [`Mode::Train`]):
-    /// they depend on this seed and the index of the batch, and are the same in every pass. Without a seed, a loss that
-    /// draws random numbers is an error.
+    /// Fixes the random numbers that the loss draws (a sampled latent variable, noise, dropout in [`Mode::Train`] and
+    /// while running statistics are [re-estimated](Self::reestimate)): they depend on this seed and the index of the
+    /// batch, and are the same in every pass. Without a seed, a loss that draws random numbers is an error.
     ///
     /// The device's generator afterwards continues in a state that depends only on its state before: each pass draws
     /// one tensor of two numbers, uniform in [0, 1) and in f32, and finally seeds the generator with their 48 bits.
@@ -328,6 +331,16 @@ impl<'a, M, K> Risk<'a, M, K> {
         self.draws
     }
 
+    /// Whether running statistics still have to be compared with those of a second evaluation.
+    pub(crate) fn probes_statistics(&self) -> bool {
+        self.draws == Draws::Refused && !self.are_statistics_probed.load(Ordering::Relaxed)
+    }
+
+    /// Notes that they are the same.
+    pub(crate) fn note_statistics(&self) {
+        self.are_statistics_probed.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn source(&self) -> &SharedSource<'a, M> {
         &self.source
     }
@@ -349,6 +362,9 @@ impl<'a, M, K> Risk<'a, M, K> {
             operators: self.operators,
             basis_device: self.basis_device.clone(),
             is_probed: AtomicBool::new(self.is_probed.load(Ordering::Relaxed)),
+            are_statistics_probed: AtomicBool::new(
+                self.are_statistics_probed.load(Ordering::Relaxed),
+            ),
         }
     }
 

@@ -2,6 +2,7 @@ use burn::module::Module;
 use burnscape_krylov::Estimate;
 
 use super::exponents::quadratic_until;
+use super::shell::Shell;
 use super::{GrowthExponent, GrowthExponents};
 use crate::loss::{Progress, Risk, Work};
 use crate::range::{POSITIVE, ensure};
@@ -18,7 +19,11 @@ use crate::space::{Grid, Scale, SpaceError, epsilon};
 /// `α = ln(R(r_2) / R(r_1)) / ln(r_2 / r_1)`.
 ///
 /// Where the loss is quadratic `R(r) = r² tr H / (2n)` on the sphere, and `α = 2`; a loss that grows more slowly has a
-/// smaller exponent. One fit over all radii mixes scales: for `min(r², r)` it gives 1.5, the exponents 2 and then 1.
+/// smaller exponent, one that grows faster a larger one. One fit over all radii mixes scales: for `min(r², r)` it gives
+/// 1.5, the exponents 2 and then 1.
+///
+/// A rise below rounding has no exponent. A radius at which a loss is NaN or infinite, along any direction, has no rise
+/// and no exponents; the other radii keep theirs.
 ///
 /// # Units
 ///
@@ -38,7 +43,7 @@ use crate::space::{Grid, Scale, SpaceError, epsilon};
 /// # Defaults
 ///
 /// 32 directions, absolute, seed 0: ours. Take radii with a constant ratio, for instance from 10⁻³ to 1 with a ratio of
-/// 2; rises below rounding have no exponent.
+/// 2.
 ///
 /// # References
 ///
@@ -119,9 +124,9 @@ impl GrowthExponentsConfig {
     /// # Errors
     ///
     /// [`SharpnessError::OutOfRange`] for a radius that is not positive and without a direction,
-    /// [`SharpnessError::NonFiniteSample`], [`SharpnessError::Stopped`] before the first direction is complete, and
-    /// [`SharpnessError::Loss`] and [`SharpnessError::Space`] as the risk returns them, the latter also for a single
-    /// radius and for a scale that is zero everywhere.
+    /// [`SharpnessError::Stopped`] before the first direction is complete, and [`SharpnessError::Loss`] and
+    /// [`SharpnessError::Space`] as the risk returns them, the former also for a loss of the model that is not finite, the
+    /// latter also for a single radius and for a scale that is zero everywhere.
     pub fn run<M: Module, K>(
         &self,
         risk: &Risk<'_, M, K>,
@@ -137,42 +142,55 @@ impl GrowthExponentsConfig {
         }
         let base_loss = risk.whole_loss(model)?.value;
         let space = risk.space(model)?;
-        let rounding = epsilon(space.dtype()?) * base_loss.abs();
+        let epsilon = epsilon(space.dtype()?);
         let units = self.scale.at(space, model)?;
-        let mut samples = vec![Vec::new(); radii.len()];
+        let mut shells = vec![Shell::around(base_loss); radii.len()];
         let completed = take_samples(self.num_samples, |sample| {
             let direction = units.direction(sample_seed(self.seed, sample))?;
-            let loss = |size| displaced_loss(risk, model, &direction, size, sample);
-            let mut rises = Vec::with_capacity(radii.len());
+            let loss = |size| match displaced_loss(risk, model, &direction, size, sample) {
+                Err(SharpnessError::NonFiniteSample { value, .. }) => Ok(value),
+                loss => loss,
+            };
+            // All radii or none: a stopped measurement has the same directions at each.
+            let mut losses = Vec::with_capacity(radii.len());
             for &radius in radii {
-                let rise = loss(radius)? - base_loss;
-                rises.push(0.5 * (rise + (loss(-radius)? - base_loss)));
+                losses.push([loss(radius)?, loss(-radius)?]);
             }
-            let last = rises.last().copied();
-            for (samples, rise) in samples.iter_mut().zip(rises) {
-                samples.push(rise);
+            for (shell, losses) in shells.iter_mut().zip(losses) {
+                shell.push(losses);
             }
+            let last = shells.last().and_then(|shell| shell.samples.last());
             let progress = Progress::new(Work::Sample, sample + 1);
-            Ok(risk.report(progress.of(self.num_samples).value(last)))
+            Ok(risk.report(progress.of(self.num_samples).value(last.copied())))
         })?;
-        let estimates: Vec<Estimate> = samples.iter().map(|rises| Estimate::of(rises)).collect();
-        let rises: Vec<f64> = estimates.iter().map(|rise| rise.value).collect();
-        let errors = estimates.iter().map(|rise| rise.standard_error);
-        let neighbors = radii.windows(2).zip(samples.windows(2));
-        let exponents: Vec<GrowthExponent> = neighbors
-            .map(|(radii, samples)| {
-                let samples: [&[f64]; 2] = [&samples[0], &samples[1]];
-                GrowthExponent::between([radii[0], radii[1]], samples, rounding)
-            })
-            .collect();
+        let estimates: Vec<Option<Estimate>> = shells.iter().map(Shell::rise).collect();
+        let rises = estimates
+            .iter()
+            .map(|rise| rise.map_or(f64::NAN, |rise| rise.value));
+        let rises: Vec<f64> = rises.collect();
+        let errors = estimates
+            .iter()
+            .map(|rise| rise.and_then(|rise| rise.standard_error));
+        let roundings: Vec<f64> = shells.iter().map(|shell| shell.rounding(epsilon)).collect();
+        let samples: Vec<Vec<f64>> = shells.into_iter().map(|shell| shell.samples).collect();
+        let neighbors = (1..radii.len()).map(|far| [far - 1, far]);
+        let exponents = neighbors.map(|at| {
+            let samples = at.map(|index| &samples[index][..]);
+            GrowthExponent::between(
+                at.map(|index| radii[index]),
+                samples,
+                at.map(|index| roundings[index]),
+            )
+        });
+        let exponents: Vec<GrowthExponent> = exponents.collect();
         Ok(GrowthExponents {
             radii: radii.to_vec(),
             standard_errors: errors.collect(),
-            quadratic_until: quadratic_until(radii, &rises, &exponents, rounding),
+            quadratic_until: quadratic_until(radii, &rises, &roundings, &exponents),
             rises,
             exponents,
             base_loss,
-            rounding,
+            roundings,
             num_losses: 1 + 2 * samples.iter().map(Vec::len).sum::<usize>(),
             completed,
             scale: self.scale,

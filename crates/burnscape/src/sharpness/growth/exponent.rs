@@ -11,8 +11,8 @@ const NOISE_MARGIN: f64 = 10.0;
 pub struct GrowthExponent {
     /// The geometric mean of the two radii.
     pub radius: f64,
-    /// `ln(R(r_2) / R(r_1)) / ln(r_2 / r_1)`. None if one of the two rises is not positive, or less than 10 times
-    /// [`rounding`](super::GrowthExponents::rounding).
+    /// `ln(R(r_2) / R(r_1)) / ln(r_2 / r_1)`. None if one of the two rises is not positive, not finite, or less than 10
+    /// times the rounding at its radius (see [`roundings`](super::GrowthExponents::roundings)).
     pub exponent: Option<f64>,
     /// Its standard error, by the jackknife: from the exponents without one of the directions each. None with a single
     /// direction, and if a rise is not positive without one.
@@ -20,10 +20,11 @@ pub struct GrowthExponent {
 }
 
 impl GrowthExponent {
-    /// The exponent between two radii, from the rises along the same directions at both.
-    pub(super) fn between(radii: [f64; 2], samples: [&[f64]; 2], rounding: f64) -> Self {
+    /// The exponent between two radii, from the rises along the same directions at both, and their rounding.
+    pub(super) fn between(radii: [f64; 2], samples: [&[f64]; 2], roundings: [f64; 2]) -> Self {
         let rises = samples.map(statistics::mean);
-        let is_seen = rises.iter().all(|rise| is_seen(*rise, rounding));
+        let mut both = rises.iter().zip(roundings);
+        let is_seen = both.all(|(rise, rounding)| is_seen(*rise, rounding));
         let exponent = exponent(radii, rises).filter(|_| is_seen);
         Self {
             radius: radii[0].sqrt() * radii[1].sqrt(),
@@ -33,7 +34,7 @@ impl GrowthExponent {
     }
 }
 
-/// Whether a rise is more than the rounding of losses.
+/// Whether a rise is more than the rounding of losses. One that is NaN is not.
 pub(super) fn is_seen(rise: f64, rounding: f64) -> bool {
     rise != 0.0 && rise.abs() >= NOISE_MARGIN * rounding
 }
@@ -91,11 +92,23 @@ mod tests {
     #[test]
     fn of_two_directions_the_error_is_half_the_difference() {
         // Without either one, the exponents are 1 and 3.
-        let found = GrowthExponent::between([1.0, 2.0], [&[1.0, 1.0], &[2.0, 8.0]], 0.0);
+        let found = GrowthExponent::between([1.0, 2.0], [&[1.0, 1.0], &[2.0, 8.0]], [0.0; 2]);
         assert!((found.exponent.unwrap() - 5.0_f64.log2()).abs() < 1e-15);
         assert!((found.standard_error.unwrap() - 1.0).abs() < 1e-15);
         assert_eq!(found.radius, 2.0_f64.sqrt());
-        let found = GrowthExponent::between([1.0, 2.0], [&[1.0, -0.5], &[2.0, 8.0]], 0.0);
+        let found = GrowthExponent::between([1.0, 2.0], [&[1.0, -0.5], &[2.0, 8.0]], [0.0; 2]);
         assert!(found.exponent.is_some() && found.standard_error.is_none());
+    }
+
+    #[test]
+    fn each_rise_has_its_own_rounding() {
+        let is_defined = |roundings| {
+            let found = GrowthExponent::between([1.0, 2.0], [&[1.0], &[4.0]], roundings);
+            found.exponent.is_some()
+        };
+        assert!(is_defined([0.05, 0.25]));
+        assert!(!is_defined([0.05, 0.5]));
+        assert!(!is_defined([0.25, 0.25]));
+        assert!(!is_defined([0.05, f64::NAN]));
     }
 }

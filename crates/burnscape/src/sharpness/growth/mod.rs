@@ -4,6 +4,7 @@ mod config;
 mod exponent;
 mod exponents;
 mod plateau;
+mod shell;
 
 pub use config::GrowthExponentsConfig;
 pub use exponent::GrowthExponent;

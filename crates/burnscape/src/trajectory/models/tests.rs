@@ -58,6 +58,7 @@ mod in_files {
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use burn::module::Param;
     use burn::tensor::{DType, Tensor};
     use burnscape_testkit::objectives::Point;
 
@@ -102,7 +103,7 @@ mod in_files {
     fn pieces_of_files_are_those_of_models_in_memory() {
         let (directory, models) = (Directory::new(), models());
         let trajectory = logged(&directory, &models);
-        // The parameter that files have in another order is read by the model, the others are not.
+        // Also the weight that files have column by column is read without the model.
         let Models::InFiles { files, .. } = &trajectory.models else {
             panic!("the trajectory is in files");
         };
@@ -111,9 +112,31 @@ mod in_files {
             let part = [(index, 0..leaf.len())];
             files[0].numbers(&part).unwrap().is_some()
         });
-        assert_eq!(is_read.collect::<Vec<_>>(), [true, true, false, true]);
+        assert_eq!(is_read.collect::<Vec<_>>(), [true; 4]);
         let expected = vectors(&Trajectory::of(models).unwrap());
         assert_eq!(vectors(&trajectory), expected);
+    }
+
+    /// A point of which files have the double.
+    fn doubled(x: f64) -> Point {
+        let w = Tensor::<1>::from_data([x, -3.0 * x], (&Device::default(), DType::F64));
+        let w = Param::from_tensor(w).save_mapper(|w| w * 2.0);
+        Point {
+            w: w.load_mapper(|w| w / 2.0),
+        }
+    }
+
+    #[test]
+    fn a_form_of_its_own_is_read_by_the_module() {
+        let directory = Directory::new();
+        let models = [(0, doubled(1.0)), (3, doubled(-0.25))];
+        let trajectory = logged(&directory, &models);
+        let Models::InFiles { files, .. } = &trajectory.models else {
+            panic!("the trajectory is in files");
+        };
+        let whole = 0..2;
+        assert!(files[0].numbers(&[(0, whole)]).unwrap().is_none());
+        assert_eq!(vectors(&trajectory), [[1.0, -3.0], [-0.25, 0.75]]);
     }
 
     #[test]

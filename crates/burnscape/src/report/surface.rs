@@ -1,0 +1,36 @@
+//! The panel of landscapes.
+
+use burnscape_plot::{Content, Panel};
+
+use super::view::View;
+
+const CAPTION: &str = "Each point is the network with its weights moved along two directions, as far as \
+    the axes say. Height and color are the loss there: the darker, the lower.";
+const ONE_SCALE: &str = " All networks have the same scale, so that you can compare them.";
+const TRAINING_RUN: &str = " The line is the training run, seen from this plane: a filled dot has the true loss \
+    of the network, a hollow one the loss that the picture shows at its place.";
+const CANNOT_TELL: &str = "This is one plane through a space with as many dimensions as the network has weights. \
+    Other planes look different, two wells in it may be one outside of it, and a training run that seems to climb \
+    may have gone around.";
+
+/// All landscapes as views of one panel, with one scale of colors and heights; none without any.
+pub(super) fn panel(views: &[View]) -> Option<Panel> {
+    let mut caption = CAPTION.to_owned();
+    if views.len() > 1 {
+        caption += ONE_SCALE;
+    }
+    if views.iter().any(|view| !view.figure.trajectory.is_empty()) {
+        caption += TRAINING_RUN;
+    }
+    let title = match views.len() {
+        1 => "The surface of the loss",
+        _ => "The surfaces of the loss",
+    };
+    let figures = views.iter().map(|view| view.figure.clone());
+    (!views.is_empty()).then(|| Panel {
+        title: title.to_owned(),
+        caption,
+        cannot_tell: CANNOT_TELL.to_owned(),
+        content: Content::Landscapes(figures.collect()),
+    })
+}
