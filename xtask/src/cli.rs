@@ -1,6 +1,9 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use crate::browser::Purpose;
+use crate::page;
 use crate::step::Selection;
 
 pub(crate) const USAGE: &str = "\
@@ -20,6 +23,8 @@ tasks:
                     lists the sweeps
   browser           build the page of examples/browser; with --serve, serve it on this machine;
                     with --test, test it in a headless Chromium
+  page              open the page of burnscape-plot's example in a headless Chromium and check it;
+                    skipped without Chromium
   package           pack the crates, and check them outside the workspace; with --new-project,
                     run the README's first program in a new project that depends on them
   burn-next         build and test a copy of the workspace with the newest pre-release of Burn
@@ -30,7 +35,12 @@ options of check, features and burn-next:
   --list            list the steps
 
 option of features:
-  --cuda            include `cuda`";
+  --cuda            include `cuda`
+
+options of page:
+  --file PATH       check this report instead
+  --screenshots DIR keep pictures of the pages
+  --require         fail without Chromium";
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Task {
@@ -52,6 +62,7 @@ pub(crate) enum Task {
         write: bool,
     },
     Browser(Purpose),
+    Page(page::Request),
     Package {
         new_project: bool,
     },
@@ -109,6 +120,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
             (Some("--test"), None) => Ok(Task::Browser(Purpose::Test)),
             _ => Err("`browser` takes `--serve`, `--test` or no option".into()),
         },
+        Some("page") => page_request(rest).map(Task::Page),
         Some("package") => match (rest.next(), rest.next()) {
             (None, _) => Ok(Task::Package { new_project: false }),
             (Some("--new-project"), None) => Ok(Task::Package { new_project: true }),
@@ -123,6 +135,23 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
         },
         Some(other) => Err(format!("unknown task `{other}`")),
     }
+}
+
+fn page_request<'a>(mut rest: impl Iterator<Item = &'a str>) -> Result<page::Request, String> {
+    let mut request = page::Request::default();
+    while let Some(option) = rest.next() {
+        let mut path = || match rest.next() {
+            Some(path) => Ok(Some(PathBuf::from(path))),
+            None => Err(format!("`{option}` takes a path")),
+        };
+        match option {
+            "--file" => request.file = path()?,
+            "--screenshots" => request.screenshots = path()?,
+            "--require" => request.require = true,
+            other => return Err(format!("unknown option `{other}`")),
+        }
+    }
+    Ok(request)
 }
 
 /// Parses `--only`, `--skip` and `--list`, and returns unknown arguments as flags.
@@ -227,6 +256,20 @@ mod tests {
     }
 
     #[test]
+    fn a_page_is_checked_with_its_pictures_kept() {
+        let request = page::Request {
+            file: Some("a.html".into()),
+            screenshots: Some("b".into()),
+            require: true,
+        };
+        assert_eq!(
+            parsed("page --require --file a.html --screenshots b"),
+            Ok(Task::Page(request))
+        );
+        assert_eq!(parsed("page"), Ok(Task::Page(page::Request::default())));
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
         for line in [
             "",
@@ -241,6 +284,8 @@ mod tests {
             "sweep ends zeros",
             "browser --open",
             "package --verify",
+            "page --file",
+            "page a.html",
             "burn-next 0.23",
         ] {
             assert!(parsed(line).is_err(), "{line}");

@@ -1,5 +1,5 @@
-//! Tasks of the project: `cargo xtask check | features | golden | coverage | figures | surface | sweep | browser | package |
-//! burn-next`.
+//! Tasks of the project: `cargo xtask check | features | golden | coverage | figures | surface | sweep | browser | page |
+//! package | burn-next`.
 
 mod browser;
 mod burn_next;
@@ -13,6 +13,7 @@ mod finding;
 mod golden;
 mod invocation;
 mod package;
+mod page;
 mod rules;
 mod runner;
 mod step;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Task::Package { new_project } => package::run(&root, new_project),
         Task::BurnNext(selection) => burn_next::run(&root, &selection),
         Task::Browser(purpose) => browser::run(&root, purpose),
+        Task::Page(request) => page::run(&root, &request),
         Task::Golden => runner::run(&root, &[golden::step()], &Default::default()),
     };
     match done {

@@ -7,8 +7,8 @@
 use std::path::PathBuf;
 
 use burnscape_plot::{
-    Axis, AxisScale, Bar, Bracket, CurveFigure, Drawing, Figure, LandscapeFigure, PlotError,
-    Region, Series, SpectrumFigure, TrajectoryMark, TreeBranch,
+    AxisScale, Bar, BarrierBracket, CurveFigure, Drawing, Figure, LandscapeFigure, PlotAxis,
+    PlotError, Series, ShadedRegion, SpectrumFigure, TrajectoryMark, TreeBranch,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -279,8 +279,8 @@ fn path() -> CurveFigure {
     };
     let random: Vec<f64> = curve(2.26, 0.1);
     CurveFigure {
-        x: Axis::new("position on the path"),
-        y: Axis::new("training loss"),
+        x: PlotAxis::new("position on the path"),
+        y: PlotAxis::new("training loss"),
         series: vec![
             Series::new("straight line", t.clone(), curve(1.42, 0.5)),
             Series::new("after alignment", t.clone(), curve(0.47, -0.3)),
@@ -288,7 +288,7 @@ fn path() -> CurveFigure {
             Series::new("to a random network", t.clone(), random),
         ],
         regions: vec![],
-        bracket: Some(Bracket {
+        bracket: Some(BarrierBracket {
             at: 13.0 / 24.0,
             low: 0.037,
             high: 1.46,
@@ -315,13 +315,13 @@ fn training() -> CurveFigure {
     let band = |factor: f64| test.iter().map(|v| v * factor).collect::<Vec<_>>();
     let (lower, upper) = (band(0.82), band(1.2));
     CurveFigure {
-        x: Axis::new("step"),
-        y: Axis::new("cross-entropy (nats)").log(),
+        x: PlotAxis::new("step"),
+        y: PlotAxis::new("cross-entropy (nats)").log(),
         series: vec![
             Series::new("training", steps.clone(), curve(0.018, 0.009, 1, 0.5)),
             Series::new("test, ± 2 standard errors", steps, test).with_band(lower, upper),
         ],
-        regions: vec![Region {
+        regions: vec![ShadedRegion {
             from: 420.0,
             to: 830.0,
             label: "plateau".into(),
@@ -343,8 +343,8 @@ fn edge() -> CurveFigure {
     sgd[33] = f64::INFINITY;
     sgd[34] = f64::NAN;
     CurveFigure {
-        x: Axis::new("step"),
-        y: Axis::new("largest eigenvalue of the Hessian"),
+        x: PlotAxis::new("step"),
+        y: PlotAxis::new("largest eigenvalue of the Hessian"),
         series: vec![
             Series::new("SGD", steps.clone(), sgd),
             Series::new("SAM", steps.clone(), sharpness(0.005, 13.0, 90, 0.08)),

@@ -17,20 +17,20 @@ pub enum AxisScale {
 /// # Example
 ///
 /// ```
-/// use burnscape_plot::{Axis, AxisScale};
+/// use burnscape_plot::{PlotAxis, AxisScale};
 ///
-/// let axis = Axis::new("loss (nats)").log();
+/// let axis = PlotAxis::new("loss (nats)").log();
 /// assert_eq!(axis.scale, AxisScale::Log);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Axis {
+pub struct PlotAxis {
     /// The quantity with its unit.
     pub label: String,
     /// The scale.
     pub scale: AxisScale,
 }
 
-impl Axis {
+impl PlotAxis {
     /// A linear axis.
     #[must_use]
     pub fn new(label: impl Into<String>) -> Self {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Axis, number};
+use crate::{PlotAxis, number};
 
 /// Curves over one axis: losses of a training run, or the loss along paths between two models.
 ///
@@ -9,11 +9,11 @@ use crate::{Axis, number};
 /// # Example
 ///
 /// ```
-/// use burnscape_plot::{Axis, CurveFigure, Drawing, Figure, Series};
+/// use burnscape_plot::{PlotAxis, CurveFigure, Drawing, Figure, Series};
 ///
 /// let figure = Figure::Curve(CurveFigure {
-///     x: Axis::new("step"),
-///     y: Axis::new("loss").log(),
+///     x: PlotAxis::new("step"),
+///     y: PlotAxis::new("loss").log(),
 ///     series: vec![Series::new("training", vec![0.0, 1.0, 2.0], vec![2.3, 0.9, 0.4])],
 ///     regions: vec![],
 ///     bracket: None,
@@ -24,15 +24,15 @@ use crate::{Axis, number};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CurveFigure {
     /// The horizontal axis.
-    pub x: Axis,
+    pub x: PlotAxis,
     /// The vertical axis.
-    pub y: Axis,
+    pub y: PlotAxis,
     /// The curves, in the order of the legend.
     pub series: Vec<Series>,
     /// Shaded intervals of the horizontal axis.
-    pub regions: Vec<Region>,
+    pub regions: Vec<ShadedRegion>,
     /// A height to point out.
-    pub bracket: Option<Bracket>,
+    pub bracket: Option<BarrierBracket>,
 }
 
 /// One curve.
@@ -73,7 +73,7 @@ impl Series {
 
 /// A shaded interval of the horizontal axis, for example a plateau.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Region {
+pub struct ShadedRegion {
     /// Its left end.
     #[serde(with = "number")]
     pub from: f64,
@@ -86,7 +86,7 @@ pub struct Region {
 
 /// A height between two values, for example the barrier of a path.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Bracket {
+pub struct BarrierBracket {
     /// Where it stands on the horizontal axis.
     #[serde(with = "number")]
     pub at: f64,

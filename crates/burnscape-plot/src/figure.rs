@@ -26,11 +26,11 @@ use crate::{
 /// # Example
 ///
 /// ```no_run
-/// use burnscape_plot::{Axis, CurveFigure, Drawing, Figure, Series};
+/// use burnscape_plot::{PlotAxis, CurveFigure, Drawing, Figure, Series};
 ///
 /// let figure = Figure::Curve(CurveFigure {
-///     x: Axis::new("step"),
-///     y: Axis::new("loss").log(),
+///     x: PlotAxis::new("step"),
+///     y: PlotAxis::new("loss").log(),
 ///     series: vec![Series::new("training", vec![0.0, 1.0], vec![2.3, 0.9])],
 ///     ..CurveFigure::default()
 /// });

@@ -6,15 +6,15 @@
 //! # A minute's tour
 //!
 //! ```
-//! use burnscape_plot::{Axis, Bracket, CurveFigure, Drawing, Figure, Series};
+//! use burnscape_plot::{PlotAxis, BarrierBracket, CurveFigure, Drawing, Figure, Series};
 //!
 //! let t: Vec<f64> = (0..=20).map(|i| f64::from(i) / 20.0).collect();
 //! let line: Vec<f64> = t.iter().map(|t| 0.1 + 8.0 * (t * (1.0 - t)).powi(2)).collect();
 //! let figure = Figure::Curve(CurveFigure {
-//!     x: Axis::new("position on the path"),
-//!     y: Axis::new("loss"),
+//!     x: PlotAxis::new("position on the path"),
+//!     y: PlotAxis::new("loss"),
 //!     series: vec![Series::new("straight line", t, line)],
-//!     bracket: Some(Bracket { at: 0.5, low: 0.1, high: 0.6, label: "barrier 0.5".into() }),
+//!     bracket: Some(BarrierBracket { at: 0.5, low: 0.1, high: 0.6, label: "barrier 0.5".into() }),
 //!     ..CurveFigure::default()
 //! });
 //! let drawing = Drawing::new(600, 400).with_title("From one model to the other");
@@ -28,7 +28,7 @@
 //! | module | purpose | items |
 //! |---|---|---|
 //! | figure | a picture and how it is drawn | [`Figure`], [`Drawing`], [`PlotError`] |
-//! | curve | curves and paths | [`CurveFigure`], [`Series`], [`Region`], [`Bracket`], [`Axis`], [`AxisScale`] |
+//! | curve | curves and paths | [`CurveFigure`], [`Series`], [`ShadedRegion`], [`BarrierBracket`], [`PlotAxis`], [`AxisScale`] |
 //! | landscape | values on a plane | [`LandscapeFigure`], [`TrajectoryMark`] |
 //! | spectrum | densities of eigenvalues | [`SpectrumFigure`] |
 //! | branch | merge trees and their diagrams | [`TreeBranch`] |
@@ -56,10 +56,10 @@ mod page;
 mod spectrum_figure;
 mod write;
 
-pub use axis::{Axis, AxisScale};
+pub use axis::{AxisScale, PlotAxis};
 pub use bar::Bar;
 pub use branch::TreeBranch;
-pub use curve::{Bracket, CurveFigure, Region, Series};
+pub use curve::{BarrierBracket, CurveFigure, Series, ShadedRegion};
 pub use drawing::Drawing;
 pub use error::PlotError;
 pub use figure::Figure;

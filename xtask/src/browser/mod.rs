@@ -4,6 +4,8 @@ mod numbers;
 mod server;
 mod tools;
 
+pub(crate) use tools::chromium;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -63,7 +63,7 @@ fn version_in<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
 }
 
 /// The program of an installed Chromium.
-pub(super) fn chromium(root: &Path) -> Option<&'static str> {
+pub(crate) fn chromium(root: &Path) -> Option<&'static str> {
     let is_there = |name: &&&str| Invocation::new(&format!("{name} --version")).succeeds(root);
     BROWSERS.iter().find(is_there).copied()
 }

@@ -13,11 +13,11 @@ use crate::finding::Finding;
 use crate::step::{Step, Work};
 
 /// Distinct public items of all crates: methods excluded, hidden ones counted, re-exports once.
-const NAMES: usize = 345;
+const NAMES: usize = 400;
 /// Names defined in two rooms.
 const SHARED_NAMES: usize = 0;
 /// Lines of code, without blank lines, comments and tests.
-const CODE_LINES: usize = 65_000;
+const CODE_LINES: usize = 78_000;
 /// The methods that a config may have: they make something with state, or return a result. `run_deflated`, `run_from` and
 /// `run_integrands` take vectors or a closure, which plain data cannot hold; `run_top` is the diagram of another dimension.
 const VERBS: &[&str] = &[

@@ -18,7 +18,7 @@ use sources::Sources;
 
 const PAGE: &str = "docs/surface.md";
 
-const CRATES: [&str; 4] = [
+const CRATES: [&str; 5] = [
     "burnscape",
     "burnscape-krylov",
     "burnscape-linearize",

@@ -1,6 +1,6 @@
 //! What the page says.
 
-mod landscape;
+pub(crate) mod landscape;
 mod training;
 mod wells;
 

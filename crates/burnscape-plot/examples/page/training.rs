@@ -1,6 +1,6 @@
 //! Curves, paths and a spectrum.
 
-use burnscape_plot::{Axis, Bracket, CurveFigure, Region, Series, SpectrumFigure};
+use burnscape_plot::{BarrierBracket, CurveFigure, PlotAxis, Series, ShadedRegion, SpectrumFigure};
 
 fn steps() -> Vec<f64> {
     (1..=100).map(|index| 50.0 * f64::from(index)).collect()
@@ -33,10 +33,10 @@ pub(crate) fn losses() -> CurveFigure {
         (loss(0.9 * t) + 0.012) * (1.0 + 0.06 * noise(t * 100.0, 3.0))
     });
     CurveFigure {
-        x: Axis::new("step"),
-        y: Axis::new("loss").log(),
+        x: PlotAxis::new("step"),
+        y: PlotAxis::new("loss").log(),
         series: vec![train, sam, test],
-        regions: vec![Region {
+        regions: vec![ShadedRegion {
             from: 700.0,
             to: 1850.0,
             label: "plateau".into(),
@@ -59,8 +59,8 @@ pub(crate) fn sharpness() -> CurveFigure {
         series.with_band(low, high)
     };
     CurveFigure {
-        x: Axis::new("step"),
-        y: Axis::new("largest eigenvalue of the Hessian"),
+        x: PlotAxis::new("step"),
+        y: PlotAxis::new("largest eigenvalue of the Hessian"),
         series: vec![
             band(sgd, 0.06),
             band(sam, 0.05),
@@ -77,8 +77,8 @@ pub(crate) fn paths() -> CurveFigure {
     };
     let hill = |t: f64| (16.0 * t * t * (1.0 - t) * (1.0 - t)).powf(1.4);
     CurveFigure {
-        x: Axis::new("position on the path, from SGD (0) to SAM (1)"),
-        y: Axis::new("loss"),
+        x: PlotAxis::new("position on the path, from SGD (0) to SAM (1)"),
+        y: PlotAxis::new("loss"),
         series: vec![
             along("straight line", &|t| 0.011 + 0.012 * t + 1.87 * hill(t)),
             along("Bézier curve", &|t| 0.011 + 0.012 * t + 0.026 * hill(t)),
@@ -87,7 +87,7 @@ pub(crate) fn paths() -> CurveFigure {
             }),
         ],
         regions: vec![],
-        bracket: Some(Bracket {
+        bracket: Some(BarrierBracket {
             at: 0.5,
             low: 0.017,
             high: 1.887,

@@ -9,7 +9,7 @@ use crate::draw::plane::{Grid, Plane, ScaledAxis};
 use crate::draw::scale::Scale;
 use crate::draw::theme::mixed;
 use crate::draw::{same_length, text};
-use crate::{AxisScale, Bracket, CurveFigure, PlotError, Region};
+use crate::{AxisScale, BarrierBracket, CurveFigure, PlotError, ShadedRegion};
 
 const KIND: &str = "curve";
 const BAND: f64 = 0.2;
@@ -113,7 +113,7 @@ fn scales(figure: &CurveFigure) -> Result<(ScaledAxis, ScaledAxis), PlotError> {
         .chain(bands.copied().filter(near))
         .chain(bracket);
     let y = Scale::of(figure.y.scale, all).ok_or_else(nothing)?;
-    let scaled = |axis: &crate::Axis, scale: Scale| ScaledAxis {
+    let scaled = |axis: &crate::PlotAxis, scale: Scale| ScaledAxis {
         label: axis.label.clone(),
         scale,
     };
@@ -127,7 +127,7 @@ fn scales(figure: &CurveFigure) -> Result<(ScaledAxis, ScaledAxis), PlotError> {
 }
 
 /// The part of a region inside the axes.
-fn inside(plane: &Plane, region: &Region) -> Option<Rect> {
+fn inside(plane: &Plane, region: &ShadedRegion) -> Option<Rect> {
     let ends = [plane.x(region.from)?, plane.x(region.to)?];
     let left = ends[0].min(ends[1]).max(plane.rect.left);
     let right = ends[0].max(ends[1]).min(plane.rect.right);
@@ -135,14 +135,14 @@ fn inside(plane: &Plane, region: &Region) -> Option<Rect> {
     (right > left).then_some(rect)
 }
 
-fn shade(frame: &mut Frame, plane: &Plane, region: &Region) {
+fn shade(frame: &mut Frame, plane: &Plane, region: &ShadedRegion) {
     if let Some(rect) = inside(plane, region) {
         let color = mixed(frame.theme.axis, frame.theme.ground, 0.16);
         frame.canvas.tile(rect, color);
     }
 }
 
-fn name(frame: &mut Frame, plane: &Plane, region: &Region) {
+fn name(frame: &mut Frame, plane: &Plane, region: &ShadedRegion) {
     let Some(rect) = inside(plane, region) else {
         return;
     };
@@ -157,7 +157,7 @@ fn name(frame: &mut Frame, plane: &Plane, region: &Region) {
 }
 
 /// A vertical span with ends, and its text where it covers the least of the curves.
-fn point_out(frame: &mut Frame, plane: &Plane, figure: &CurveFigure, bracket: &Bracket) {
+fn point_out(frame: &mut Frame, plane: &Plane, figure: &CurveFigure, bracket: &BarrierBracket) {
     let ends = (
         plane.x(bracket.at),
         plane.y(bracket.low),

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::numbers::{self, Number};
 use super::{Content, Report};
 use crate::{
-    Axis, AxisScale, Bracket, CurveFigure, LandscapeFigure, PlotError, Region, Series,
-    TrajectoryMark, TreeBranch,
+    AxisScale, BarrierBracket, CurveFigure, LandscapeFigure, PlotAxis, PlotError, Series,
+    ShadedRegion, TrajectoryMark, TreeBranch,
 };
 
 /// The content of a `<script type="application/json">`.
@@ -226,7 +226,7 @@ struct AxisData<'a> {
 }
 
 impl<'a> AxisData<'a> {
-    fn of(axis: &'a Axis) -> Self {
+    fn of(axis: &'a PlotAxis) -> Self {
         Self {
             label: &axis.label,
             log: axis.scale == AxisScale::Log,
@@ -267,7 +267,7 @@ struct RegionData<'a> {
 }
 
 impl<'a> RegionData<'a> {
-    fn of(region: &'a Region) -> Self {
+    fn of(region: &'a ShadedRegion) -> Self {
         let [from, to] = [region.from, region.to].map(numbers::one);
         Self {
             from,
@@ -286,7 +286,7 @@ struct BracketData<'a> {
 }
 
 impl<'a> BracketData<'a> {
-    fn of(bracket: &'a Bracket) -> Self {
+    fn of(bracket: &'a BarrierBracket) -> Self {
         let [at, low, high] = [bracket.at, bracket.low, bracket.high].map(numbers::one);
         Self {
             at,

@@ -1,8 +1,8 @@
 //! One figure of each kind.
 
 use burnscape_plot::{
-    Axis, AxisScale, Bar, Bracket, CurveFigure, Figure, LandscapeFigure, Region, Series,
-    SpectrumFigure, TrajectoryMark, TreeBranch,
+    AxisScale, Bar, BarrierBracket, CurveFigure, Figure, LandscapeFigure, PlotAxis, Series,
+    ShadedRegion, SpectrumFigure, TrajectoryMark, TreeBranch,
 };
 
 pub(crate) fn curve() -> CurveFigure {
@@ -10,19 +10,19 @@ pub(crate) fn curve() -> CurveFigure {
     let y: Vec<f64> = x.iter().map(|x| 2.0 * (-0.1 * x).exp() + 0.01).collect();
     let scaled = |factor: f64| y.iter().map(|y| y * factor).collect::<Vec<_>>();
     CurveFigure {
-        x: Axis::new("step"),
-        y: Axis::new("loss").log(),
+        x: PlotAxis::new("step"),
+        y: PlotAxis::new("loss").log(),
         series: vec![
             Series::new("training", x.clone(), y.clone()),
             Series::new("test", x.clone(), scaled(1.5)).with_band(scaled(1.2), scaled(1.9)),
             Series::new("few", vec![0.0, 20.0, 40.0], vec![1.0, 0.5, 0.2]),
         ],
-        regions: vec![Region {
+        regions: vec![ShadedRegion {
             from: 25.0,
             to: 38.0,
             label: "plateau".into(),
         }],
-        bracket: Some(Bracket {
+        bracket: Some(BarrierBracket {
             at: 20.0,
             low: 0.05,
             high: 0.5,

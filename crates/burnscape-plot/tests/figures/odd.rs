@@ -1,7 +1,7 @@
 //! Labels that would harm a page, and a single point of everything.
 
 use burnscape_plot::{
-    Axis, AxisScale, Bar, CurveFigure, Drawing, Figure, LandscapeFigure, PlotError, Series,
+    AxisScale, Bar, CurveFigure, Drawing, Figure, LandscapeFigure, PlotAxis, PlotError, Series,
     SpectrumFigure, TreeBranch,
 };
 
@@ -22,8 +22,8 @@ const ODD: [&str; 8] = [
 /// The same text everywhere.
 fn labeled(text: &str) -> Vec<Figure> {
     let mut curve = crate::data::curve();
-    curve.x = Axis::new(text);
-    curve.y = Axis::new(text).log();
+    curve.x = PlotAxis::new(text);
+    curve.y = PlotAxis::new(text).log();
     curve
         .series
         .iter_mut()
@@ -122,7 +122,7 @@ fn a_single_point_is_a_picture() {
             ..CurveFigure::default()
         }),
         Figure::Curve(CurveFigure {
-            y: Axis::new("y").log(),
+            y: PlotAxis::new("y").log(),
             series: vec![Series::new("one", vec![1.0], vec![2.0]).with_band(vec![1.0], vec![3.0])],
             ..CurveFigure::default()
         }),

@@ -1,8 +1,8 @@
 //! Strings and numbers that break pages.
 
 use burnscape_plot::{
-    Axis, AxisScale, Bar, Bracket, Content, CurveFigure, Figure, LandscapeFigure, Panel, Region,
-    Report, Series, SpectrumFigure, TrajectoryMark, TreeBranch,
+    AxisScale, Bar, BarrierBracket, Content, CurveFigure, Figure, LandscapeFigure, Panel, PlotAxis,
+    Report, Series, ShadedRegion, SpectrumFigure, TrajectoryMark, TreeBranch,
 };
 use serde_json::json;
 
@@ -46,18 +46,18 @@ fn hostile(text: &str) -> Report {
         ..landscape()
     };
     let chart = CurveFigure {
-        x: Axis::new(text()),
-        y: Axis::new(text()).log(),
+        x: PlotAxis::new(text()),
+        y: PlotAxis::new(text()).log(),
         series: vec![
             Series::new(text(), vec![0.0, 1.0], vec![1.0, 2.0]),
             Series::new(text(), vec![0.5], vec![1.5]),
         ],
-        regions: vec![Region {
+        regions: vec![ShadedRegion {
             from: 0.0,
             to: 0.5,
             label: text(),
         }],
-        bracket: Some(Bracket {
+        bracket: Some(BarrierBracket {
             at: 0.5,
             low: 1.0,
             high: 1.5,
@@ -213,8 +213,8 @@ fn hostile_numbers_make_a_page() {
         ..LandscapeFigure::default()
     };
     let wild = CurveFigure {
-        x: Axis::new("step").log(),
-        y: Axis::new("loss").log(),
+        x: PlotAxis::new("step").log(),
+        y: PlotAxis::new("loss").log(),
         series: vec![
             Series::new(
                 "with gaps",
@@ -224,12 +224,12 @@ fn hostile_numbers_make_a_page() {
             Series::new("one point", vec![2.0], vec![0.5]).with_band(vec![nan], vec![inf]),
             Series::new("nothing", vec![], vec![]),
         ],
-        regions: vec![Region {
+        regions: vec![ShadedRegion {
             from: nan,
             to: inf,
             label: String::new(),
         }],
-        bracket: Some(Bracket {
+        bracket: Some(BarrierBracket {
             at: nan,
             low: 0.0,
             high: inf,

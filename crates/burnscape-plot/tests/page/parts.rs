@@ -1,7 +1,8 @@
 //! Small figures and panels for the tests, and the data of a page.
 
 use burnscape_plot::{
-    Axis, Content, CurveFigure, LandscapeFigure, Panel, Report, Series, TrajectoryMark, TreeBranch,
+    Content, CurveFigure, LandscapeFigure, Panel, PlotAxis, Report, Series, TrajectoryMark,
+    TreeBranch,
 };
 use serde_json::Value;
 
@@ -31,8 +32,8 @@ pub(crate) fn landscape() -> LandscapeFigure {
 
 pub(crate) fn curves() -> CurveFigure {
     CurveFigure {
-        x: Axis::new("step"),
-        y: Axis::new("loss").log(),
+        x: PlotAxis::new("step"),
+        y: PlotAxis::new("loss").log(),
         series: vec![Series::new(
             "training",
             vec![0.0, 1.0, 2.0],

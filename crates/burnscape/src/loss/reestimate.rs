@@ -69,13 +69,27 @@ impl<M: Module, K> Risk<'_, M, K> {
         }
         let device = model.devices().first().cloned().unwrap_or_default();
         let draws = BatchDraws::new(self.draws(), &device)?;
-        let mut copy = copy_for_gradients(model, true);
+        // Layers use the statistics of a batch on an autodiff device only. Burn keeps the graph of a forward pass until a
+        // backward pass, which never comes, so that no parameter asks for gradients.
+        let mut copy = copy_for_gradients(model, true).no_grad();
+        let mut is_tracked = false;
         let zero = original.filled(0.0);
         // The statistics after a forward pass that starts with the given ones.
         let mut follow = |statistics: &RunningStatistics, index, batch: &dyn RiskBatch<M>| {
             copy = statistics.write_to(copy.clone());
-            draws.begin(index);
-            called(|| batch.loss(&copy, Lift::for_gradients(&copy), self.reduction()))?;
+            let pass = |copy: &M| {
+                draws.begin(index);
+                called(|| batch.loss(copy, Lift::for_gradients(copy), self.reduction()))
+            };
+            match pass(&copy) {
+                // The closure may compute a gradient itself.
+                Err(LossError::Panicked { .. }) if !is_tracked => {
+                    is_tracked = true;
+                    copy = statistics.write_to(copy_for_gradients(model, true));
+                    drop(pass(&copy)?);
+                }
+                loss => drop(loss?),
+            }
             Ok::<_, LossError>(RunningStatistics::of(&copy))
         };
         let mut retained = None;

@@ -1,4 +1,4 @@
-use burnscape_plot::{Axis, Bracket, Content, CurveFigure, Figure, Panel, Series};
+use burnscape_plot::{BarrierBracket, Content, CurveFigure, Figure, Panel, PlotAxis, Series};
 
 use super::words::{counted, quoted, short};
 use crate::path::CurveProfile;
@@ -46,8 +46,8 @@ pub fn path_figure(paths: &[(&str, &CurveProfile)]) -> CurveFigure {
         .iter()
         .flat_map(|(name, profile)| along(name, profile));
     CurveFigure {
-        x: Axis::new("position on the path, from one network (0) to the other (1)"),
-        y: Axis::new("training loss"),
+        x: PlotAxis::new("position on the path, from one network (0) to the other (1)"),
+        y: PlotAxis::new("training loss"),
         series: series.collect(),
         regions: Vec::new(),
         bracket: paths.first().and_then(|(_, profile)| bracket(profile)),
@@ -100,7 +100,7 @@ fn along(name: &str, profile: &CurveProfile) -> Vec<Series> {
     series.collect()
 }
 
-fn bracket(profile: &CurveProfile) -> Option<Bracket> {
+fn bracket(profile: &CurveProfile) -> Option<BarrierBracket> {
     let height = profile.barriers()?.above_line;
     if !(height > 0.0 && height.is_finite()) {
         return None;
@@ -115,7 +115,7 @@ fn bracket(profile: &CurveProfile) -> Option<Bracket> {
         true => place,
         false => highest,
     })?;
-    Some(Bracket {
+    Some(BarrierBracket {
         at,
         low: line(at),
         high,

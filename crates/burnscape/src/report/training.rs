@@ -1,6 +1,6 @@
 //! The panel of curves over the steps of a training run.
 
-use burnscape_plot::{Axis, Content, CurveFigure, Panel, Region, Series};
+use burnscape_plot::{Content, CurveFigure, Panel, PlotAxis, Series, ShadedRegion};
 
 use super::words::{counted, listed, quoted};
 use crate::dynamics::{DynamicsError, Observation, Quantity, Reading};
@@ -8,7 +8,7 @@ use crate::trajectory::Plateau;
 
 /// Positive losses over more than this ratio have a logarithmic axis, and other quantities over more than the second.
 const LOSS_RATIO: f64 = 3.0;
-const OTHER_RATIO: f64 = 1e3;
+const OTHER_RATIO: f64 = 1e2;
 
 const CANNOT_TELL: &str = "Whether another run would look the same: this is one draw of its seeds. And why the loss \
     rests: a plateau may be a saddle, or only a slow valley.";
@@ -18,7 +18,7 @@ const CANNOT_TELL: &str = "Whether another run would look the same: this is one 
 pub(super) struct Training {
     losses: Vec<Series>,
     charts: Vec<Chart>,
-    regions: Vec<Region>,
+    regions: Vec<ShadedRegion>,
 }
 
 /// Readings of the same quantities share a chart.
@@ -101,7 +101,7 @@ impl Training {
                 Some(true) => "plateau, like a saddle",
                 _ => "plateau",
             };
-            self.regions.push(Region {
+            self.regions.push(ShadedRegion {
                 from: *from as f64,
                 to: *to as f64,
                 label: label.to_owned(),
@@ -124,7 +124,7 @@ impl Training {
     /// The panel; none without curves.
     pub(super) fn panel(&self) -> Option<Panel> {
         let losses = (!self.losses.is_empty()).then(|| CurveFigure {
-            x: Axis::new("step"),
+            x: PlotAxis::new("step"),
             y: axis("loss".to_owned(), &self.losses, LOSS_RATIO),
             series: self.losses.clone(),
             ..CurveFigure::default()
@@ -133,7 +133,7 @@ impl Training {
             let names = chart.quantities.iter().map(|(name, _)| in_words(name));
             let names: Vec<String> = names.collect();
             CurveFigure {
-                x: Axis::new("step"),
+                x: PlotAxis::new("step"),
                 y: axis(names.join(", "), &chart.series, OTHER_RATIO),
                 series: chart.series.clone(),
                 ..CurveFigure::default()
@@ -195,13 +195,13 @@ fn is_drawn(series: &Series) -> bool {
 }
 
 /// Logarithmic if all values are positive and far apart.
-fn axis(label: String, series: &[Series], least_ratio: f64) -> Axis {
+fn axis(label: String, series: &[Series], least_ratio: f64) -> PlotAxis {
     let values = series.iter().flat_map(|series| &series.y).copied();
     let finite = values.filter(|value| value.is_finite());
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(value), high.max(value))
     });
-    let axis = Axis::new(label);
+    let axis = PlotAxis::new(label);
     if low > 0.0 && high / low > least_ratio {
         axis.log()
     } else {
