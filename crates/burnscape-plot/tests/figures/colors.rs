@@ -27,17 +27,20 @@ fn color(hex: &str) -> [f64; 3] {
     [channel(1), channel(3), channel(5)]
 }
 
+/// The color behind a figure: that of its first rectangle.
+fn ground(document: &Document<'_>) -> [f64; 3] {
+    let mut nodes = document.descendants();
+    let ground = nodes.find(|node| node.has_tag_name("rect")).unwrap();
+    color(ground.attribute("fill").unwrap())
+}
+
 #[test]
 fn all_text_can_be_read() {
     for (kind, figure) in all() {
         for is_dark in [false, true] {
             let svg = figure.to_svg(&drawing(is_dark)).unwrap();
             let document = Document::parse(&svg).unwrap();
-            let ground = document
-                .descendants()
-                .find(|node| node.has_tag_name("rect"))
-                .unwrap();
-            let ground = color(ground.attribute("fill").unwrap());
+            let ground = ground(&document);
             let mut count = 0;
             for text in document
                 .descendants()
@@ -61,11 +64,7 @@ fn curves_and_branches_can_be_seen() {
         for is_dark in [false, true] {
             let svg = figure.to_svg(&drawing(is_dark)).unwrap();
             let document = Document::parse(&svg).unwrap();
-            let ground = document
-                .descendants()
-                .find(|node| node.has_tag_name("rect"))
-                .unwrap();
-            let ground = color(ground.attribute("fill").unwrap());
+            let ground = ground(&document);
             let paths = document
                 .descendants()
                 .filter(|node| node.has_tag_name("path"));

@@ -2,7 +2,6 @@ use burn::module::Module;
 
 use super::{Direction, LandscapeError};
 use crate::loss::{LossError, NormalizationPolicy, Risk};
-use crate::range::ensure;
 use crate::space::RunningStatistics;
 
 /// How the running statistics of the model at a point are set.
@@ -25,9 +24,7 @@ impl Statistics {
         model: &M,
         directions: &[Direction],
     ) -> Result<Self, LandscapeError> {
-        if let NormalizationPolicy::Reestimate(batches) = policy {
-            ensure("NormalizationPolicy::Reestimate", batches as f64, 1.0..)?;
-        }
+        policy.check()?;
         let here = RunningStatistics::of(model);
         if here.is_empty() {
             return Ok(Self::Leave);

@@ -1,5 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+use crate::OutOfRange;
+use crate::range::ensure;
+
 /// How running statistics of normalization layers are set at a point of a path or of a landscape.
 ///
 /// The statistics of the end points are wrong for a model in between. Without re-estimation they cause a barrier that
@@ -19,4 +22,16 @@ pub enum NormalizationPolicy {
     Reestimate(usize),
     /// Interpolates: `(1 − t)` times the statistics of the first end point plus `t` times those of the last.
     Interpolate,
+}
+
+impl NormalizationPolicy {
+    /// Refuses to re-estimate over no batches.
+    pub(crate) fn check(self) -> Result<(), OutOfRange> {
+        match self {
+            Self::Reestimate(batches) => {
+                ensure("NormalizationPolicy::Reestimate", batches as f64, 1.0..)
+            }
+            _ => Ok(()),
+        }
+    }
 }

@@ -2,20 +2,9 @@ use burn::module::Module;
 
 use super::{Curve, PathError};
 use crate::loss::{NormalizationPolicy, Risk};
-use crate::range::ensure;
 use crate::space::{RunningStatistics, unshared_copy};
 
 impl NormalizationPolicy {
-    pub(super) fn check(self) -> Result<(), PathError> {
-        match self {
-            Self::Reestimate(batches) => {
-                let name = "NormalizationPolicy::Reestimate";
-                Ok(ensure(name, batches as f64, 1.0..)?)
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The model of the curve at `t` with the statistics of this policy. Only re-estimation costs forward passes.
     ///
     /// # Errors

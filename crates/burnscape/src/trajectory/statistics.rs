@@ -4,7 +4,6 @@ use burn::module::Module;
 
 use super::TrajectoryError;
 use crate::loss::{LossError, NormalizationPolicy, Risk, RiskGradient};
-use crate::range::ensure;
 
 /// How the running statistics of a model are set before its loss is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,13 +17,11 @@ pub(super) enum Statistics {
 impl Statistics {
     /// Those of a policy, which must not need two models.
     pub(super) fn of(policy: NormalizationPolicy) -> Result<Self, TrajectoryError> {
+        policy.check()?;
         match policy {
             NormalizationPolicy::Leave => Ok(Self::Leave),
             NormalizationPolicy::ReestimateAll => Ok(Self::Reestimate(None)),
-            NormalizationPolicy::Reestimate(batches) => {
-                ensure("NormalizationPolicy::Reestimate", batches as f64, 1.0..)?;
-                Ok(Self::Reestimate(Some(batches)))
-            }
+            NormalizationPolicy::Reestimate(batches) => Ok(Self::Reestimate(Some(batches))),
             NormalizationPolicy::Interpolate => Err(TrajectoryError::NoInterpolation),
         }
     }
