@@ -36,8 +36,8 @@ pub(crate) const CHECKPOINTS: usize = 40;
 /// Readings of the sharpness along such a run, at equal distances after the first.
 pub(crate) const SHARPNESS_READINGS: usize = 6;
 /// Batches from which the statistics of batch norm are re-estimated at every point of a surface: a
-/// fifth of the training images.
-pub(crate) const STATISTICS_BATCHES: usize = 4;
+/// tenth of the training images.
+pub(crate) const STATISTICS_BATCHES: usize = 2;
 
 /// The settings as they are written to a file.
 #[derive(Serialize)]

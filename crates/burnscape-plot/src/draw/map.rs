@@ -3,7 +3,7 @@
 use crate::draw::canvas::Stroke;
 use crate::draw::color_bar::{Colors, bar_width};
 use crate::draw::field::{Cell, Field, edges};
-use crate::draw::frame::{Frame, TICK};
+use crate::draw::frame::{Frame, LABEL, TICK};
 use crate::draw::geometry::{Point, Rect};
 use crate::draw::labels::Labels;
 use crate::draw::legend::Symbol;
@@ -67,8 +67,11 @@ pub(super) fn lay_out(
         rect.right.round(),
         rect.bottom.round(),
     );
+    // The name of the color bar stands on the same line.
+    let of_bar = values.text(0.45 * room.width());
+    let of_bar = text::width(&of_bar, f64::from(LABEL), false);
     let above = Above {
-        width: 0.5 * room.width(),
+        width: room.width() - of_bar - 16.0,
         lift: 0.0,
     };
     let plane = frame.axes_around(rect, x, y, Grid::None, above)?;

@@ -15,6 +15,8 @@ use crate::{AxisScale, PlotError, SpectrumFigure};
 
 const KIND: &str = "spectrum";
 const BAND: f64 = 0.25;
+/// How much red there is below zero.
+const NEGATIVE: f64 = 0.13;
 /// Below this many decades of the highest density, there is only the tail of the smoothing.
 const DECADES: f64 = 7.0;
 
@@ -33,7 +35,7 @@ pub(super) fn draw(frame: &mut Frame, figure: &SpectrumFigure) -> Result<(), Plo
         left + name + 8.0,
         plane.rect.top,
     ));
-    negative(frame, &plane, figure, &mut labels);
+    negative(frame, &plane, figure);
     sticks(frame, &plane, figure, &mut labels);
     let color = frame.theme.series(0);
     if let Some(band) = &figure.band {
@@ -132,11 +134,15 @@ fn legend(frame: &mut Frame, figure: &SpectrumFigure) {
             format!("{outliers} {noun}"),
         ));
     }
+    if let Some(mass) = figure.negative_mass.filter(|mass| !mass.is_nan()) {
+        let share = format!("below zero: {} %", trimmed(100.0 * mass, 2));
+        entries.push((Symbol::Band(frame.theme.warning, NEGATIVE), share));
+    }
     frame.legend(&entries);
 }
 
-/// The side below zero, in red with its share.
-fn negative(frame: &mut Frame, plane: &Plane, figure: &SpectrumFigure, labels: &mut Labels) {
+/// The side below zero, in red.
+fn negative(frame: &mut Frame, plane: &Plane, figure: &SpectrumFigure) {
     let Some(mass) = figure.negative_mass.filter(|mass| !mass.is_nan()) else {
         return;
     };
@@ -147,20 +153,13 @@ fn negative(frame: &mut Frame, plane: &Plane, figure: &SpectrumFigure, labels: &
         .clamp(rect.left, rect.right);
     let below = Rect::new(rect.left, rect.top, zero, rect.bottom);
     if mass > 0.0 && below.width() > 0.5 {
-        let color = mixed(frame.theme.warning, frame.theme.ground, 0.13);
+        let color = mixed(frame.theme.warning, frame.theme.ground, NEGATIVE);
         frame.canvas.tile(below, color);
         let stroke = Stroke::new(frame.theme.warning, 1.0).with_dash(&[3.0, 3.0]);
         frame
             .canvas
             .line(&[[zero, rect.top], [zero, rect.bottom]], stroke);
     }
-    let label = format!("below zero: {} %", trimmed(100.0 * mass, 2));
-    let color = if mass > 0.0 {
-        frame.theme.warning
-    } else {
-        frame.theme.secondary
-    };
-    above(frame, plane, &label, zero, color, labels);
 }
 
 /// Writes above the box, near `x`, unless something else is there.

@@ -70,7 +70,11 @@ impl Training {
             if is_drawn(&series) {
                 drawn.push(series);
             } else if !readings.is_empty() {
-                left_out.push(format!("{}: no value is finite", quoted(&series.name)));
+                let problem = match series.y.is_empty() {
+                    true => "no reading has a value",
+                    false => "no value is finite",
+                };
+                left_out.push(format!("{}: {problem}", quoted(&series.name)));
             }
         }
         if drawn.is_empty() {
