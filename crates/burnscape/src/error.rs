@@ -11,6 +11,7 @@ use crate::loss::LossError;
 use crate::merge::MergeError;
 use crate::optim::OptimError;
 use crate::path::PathError;
+use crate::posterior::PosteriorError;
 use crate::sharpness::SharpnessError;
 use crate::space::SpaceError;
 use crate::symmetry::SymmetryError;
@@ -86,6 +87,9 @@ pub enum Error {
     /// Monitors of training.
     #[error(transparent)]
     Dynamics(DynamicsError),
+    /// Posteriors and learning coefficients.
+    #[error(transparent)]
+    Posterior(PosteriorError),
     /// Trajectories of training.
     #[error(transparent)]
     Trajectory(TrajectoryError),
@@ -168,6 +172,14 @@ converted!(DynamicsError as Dynamics;
     DynamicsError::Loss(error) => error.into(),
     DynamicsError::Space(error) => error.into(),
 );
+converted!(PosteriorError as Posterior;
+    PosteriorError::Stopped => Self::Stopped,
+    PosteriorError::OutOfRange(error) => error.into(),
+    PosteriorError::Curvature(error) => error.into(),
+    PosteriorError::Krylov(fault) => fault.into(),
+    PosteriorError::Loss(error) => error.into(),
+    PosteriorError::Space(error) => error.into(),
+);
 converted!(TrajectoryError as Trajectory;
     TrajectoryError::Stopped => Self::Stopped,
     TrajectoryError::OutOfRange(error) => error.into(),
@@ -215,6 +227,7 @@ mod tests {
             PathError::from(OptimError::from(loss())).into(),
             DynamicsError::from(curvature()).into(),
             DynamicsError::from(loss()).into(),
+            PosteriorError::from(curvature()).into(),
             TrajectoryError::from(loss()).into(),
             SymmetryError::from(lost()).into(),
             AlignError::from(lost()).into(),
@@ -233,6 +246,8 @@ mod tests {
             Error::Stopped
         );
         assert_eq!(Error::from(LandscapeError::from(stopped)), Error::Stopped);
+        let posterior = PosteriorError::from(curvature.clone());
+        assert_eq!(Error::from(posterior), Error::Stopped);
         assert_eq!(Error::from(SharpnessError::from(curvature)), Error::Stopped);
         let fault = CurvatureError::from(KrylovFault::HutchinsonOnly);
         let error = SharpnessError::from(fault);

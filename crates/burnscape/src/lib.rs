@@ -77,6 +77,7 @@
 //! | [`landscape`] | the loss along directions, and its merge tree |
 //! | [`path`] | low-loss paths between models |
 //! | [`dynamics`] | monitors of a training run: sharpness, edges of stability, gradient noise |
+//! | [`posterior`] | samples of the posterior around a model, and the learning coefficient |
 //! | [`trajectory`] | the way that training took through parameter space |
 //! | [`symmetry`] | changes of a model's weights that leave its function as it is |
 //! | [`align`] | one model permuted towards another |
@@ -102,6 +103,7 @@ pub mod merge;
 pub mod optim;
 mod order_statistics;
 pub mod path;
+pub mod posterior;
 mod range;
 #[cfg(test)]
 mod reads;

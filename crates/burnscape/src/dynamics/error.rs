@@ -100,6 +100,12 @@ pub enum DynamicsError {
         /// The reason.
         source: Box<DynamicsError>,
     },
+    /// A measurement of another module failed for a reason of its own.
+    #[error("{message}")]
+    Measurement {
+        /// What is wrong, and what to do.
+        message: String,
+    },
     /// An estimate needs more examples, micro-batches or batches.
     #[error("{found} {what} are too few, {needed} is the least; {remedy}")]
     TooFewBatches {
