@@ -303,6 +303,26 @@ pub enum KrylovFault {
         /// Its length.
         found: usize,
     },
+    /// A flow needs steps too short to move its time.
+    #[error(
+        "the step of {step:e} at time {time} is too short to move the time; raise the tolerances or the longest step \
+         allowed, or end the flow earlier: its solution may not exist beyond that time"
+    )]
+    StepTooShort {
+        /// The time reached.
+        time: f64,
+        /// The length of the step.
+        step: f64,
+    },
+    /// The field of a flow is not finite.
+    #[error(
+        "the field of the flow is not finite at or right after time {time}; look for NaN or overflow in it, or end \
+         the flow earlier"
+    )]
+    NonFiniteField {
+        /// The time reached.
+        time: f64,
+    },
 }
 
 impl KrylovFault {

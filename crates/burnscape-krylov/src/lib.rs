@@ -60,6 +60,7 @@
 //! | diagonal | diagonals, with standard errors | [`DiagonalConfig`], [`DiagonalMethod`], [`DiagonalEstimate`] |
 //! | solve | linear systems | [`SolveConfig`], [`Solution`] |
 //! | trust_region | the largest or smallest value of a quadratic in a ball | [`TrustRegionConfig`], [`TrustRegionSolution`] |
+//! | flow | differential equations in time, with dense output and events | [`FlowConfig`], [`RungeKutta`], [`FlowStep`], [`Flow`] |
 //!
 //! # Scalars and failures
 //!
@@ -77,6 +78,7 @@ mod diagonal;
 mod eigen;
 mod error;
 mod estimate;
+mod flow;
 mod lanczos;
 mod number;
 mod observe;
@@ -97,6 +99,7 @@ pub use diagonal::{DiagonalConfig, DiagonalEstimate, DiagonalMethod};
 pub use eigen::{EigenMethod, Eigenpairs, EigenpairsConfig, Which};
 pub use error::KrylovFault;
 pub use estimate::{Estimate, Overlap, OverlapConfig};
+pub use flow::{Flow, FlowConfig, FlowStep, RungeKutta};
 pub use lanczos::{EigenvalueCount, LanczosCheckpoint, LanczosFactorization, Quadrature};
 pub use observe::{Outcome, Step};
 pub use operator::{HasAdjoint, LinearOperator, SelfAdjoint, Square};

@@ -14,9 +14,9 @@ use std::fmt::Debug;
 use std::ops::ControlFlow;
 
 use burnscape_krylov::{
-    DensityConfig, DiagonalConfig, DiagonalMethod, EigenMethod, EigenpairsConfig, KrylovFault,
-    LinearOperator, OverlapConfig, SelfAdjoint, SolveConfig, TraceConfig, TraceMethod,
-    TrustRegionConfig, Which,
+    DensityConfig, DiagonalConfig, DiagonalMethod, EigenMethod, EigenpairsConfig, FlowConfig,
+    KrylovFault, LinearOperator, OverlapConfig, RungeKutta, SelfAdjoint, SolveConfig, TraceConfig,
+    TraceMethod, TrustRegionConfig, VectorSpace, Which,
 };
 use spectra::with_spectrum;
 
@@ -223,6 +223,29 @@ fn settings_of_trust_regions() {
         |config| {
             let b: Vec<f64> = (0..60).map(|i| f64::from(i).sin()).collect();
             said(|a| config.minimize(a, &a.matvec(&a.matvec(&b)?)?))
+        },
+    );
+}
+
+#[test]
+fn settings_of_flows() {
+    check(
+        include_str!("../src/flow/config.rs"),
+        &[FlowConfig::new(0.1)],
+        &[
+            ("with_method", |c| {
+                c.with_method(RungeKutta::BogackiShampine)
+            }),
+            ("with_tolerances", |c| c.with_tolerances(1e-3, 1e-6)),
+            ("with_max_step", |c| c.with_max_step(1e-3)),
+            ("with_first_step", |c| c.with_first_step(1e-5)),
+            ("with_max_evaluations", |c| c.with_max_evaluations(20)),
+        ],
+        |config| {
+            said(|a| {
+                let field = |_: f64, y: &Vec<f64>| Ok(a.matvec(y)?.scale(-1.0));
+                config.run(vec![1.0; 60], field, |_| Ok(ControlFlow::Continue(())))
+            })
         },
     );
 }

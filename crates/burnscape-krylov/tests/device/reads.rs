@@ -1,10 +1,11 @@
 //! Host synchronizations of each method on a device whose block splits vectors with one of them.
 
 use burnscape_krylov::{
-    DensityConfig, EigenpairsConfig, LanczosFactorization, LinearOperator, SolveConfig, Which,
+    DensityConfig, EigenpairsConfig, FlowConfig, LanczosFactorization, LinearOperator, SolveConfig,
+    Which,
 };
 
-use crate::device_vector::DeviceSpace;
+use crate::device_vector::{DeviceError, DeviceSpace};
 use crate::operators::{Diagonal, Spectrum};
 
 fn spectrum(n: usize) -> Spectrum {
@@ -100,4 +101,24 @@ fn a_product_reads_nothing() {
         .unwrap();
     drop(Diagonal(space.clone()).matvec(&v));
     assert_eq!(space.num_syncs(), 0);
+}
+
+#[test]
+fn an_attempt_of_a_flow_reads_twice() {
+    let a = spectrum(300);
+    let start: crate::device_vector::DeviceVector =
+        burnscape_krylov::Probe::Gaussian.draw(&a.0, 1, 0).unwrap();
+    let run = |a: &Spectrum, steps: usize| {
+        let config = FlowConfig::new(0.5 * steps as f64)
+            .with_tolerances(1e3, 0.0)
+            .with_first_step(0.5)
+            .with_max_step(0.5);
+        let flow = config.run(
+            start.clone(),
+            |_, y| Ok::<_, DeviceError>(burnscape_krylov::VectorSpace::scale(a.matvec(y)?, -1.0)),
+            |_| Ok(std::ops::ControlFlow::Continue(())),
+        );
+        assert_eq!(flow.unwrap().num_accepted, steps);
+    };
+    assert_eq!(each(&a, run, 5, 25), 2.0);
 }
