@@ -17,11 +17,11 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burnscape::dynamics::{
     CommutatorConfig, CurvatureMonitorConfig, Due, GradientNoiseConfig, Moment, Monitor, Monitors,
-    NoiseEstimator, Watch,
+    NoiseEstimator, TangentKernelConfig, Watch,
 };
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::Risk;
-use burnscape::space::ParamVector;
+use burnscape::space::{FlatVector, ParamVector};
 
 const EXAMPLES: usize = 1024;
 const ROUNDS: usize = 21;
@@ -103,6 +103,7 @@ fn main() {
     );
     commutator(&model, &device);
     noise(&model, &device);
+    kernel(&model, &device);
     never_due(model, &device);
 }
 
@@ -203,5 +204,47 @@ fn never_due(model: Mlp, device: &Device) {
         "8 steps with three monitors that are never due ÷ without",
         times,
         1.01,
+    );
+}
+
+/// A reading of a monitor that has a start, against the products with its kernel.
+fn kernel(model: &Mlp, device: &Device) {
+    let data = [batches(16, device).remove(0)];
+    let risk = Risk::split(
+        |m: &Mlp, (x, _): &Batch| m.last.forward(m.hidden.forward(x.clone()).tanh()),
+        |z: Tensor<2>, (_, y): Batch| {
+            CrossEntropyLossConfig::new()
+                .init(&z.device())
+                .forward(z, y)
+        },
+        &data,
+    )
+    .with_checks(false);
+    let mut monitor = TangentKernelConfig::new().init().expect("settings");
+    let moment = Moment::new(0, 0.1, model);
+    monitor.measure(&risk, &moment).expect("a start");
+    let ntk = risk.ntk(model).expect("a kernel");
+    let size = ntk.outputs().len();
+    let unit = |index: usize| {
+        let mut unit = vec![0.0; size];
+        unit[index] = 1.0;
+        FlatVector::from_host(ntk.outputs(), &unit).expect("a vector")
+    };
+    let units: Vec<_> = (0..size).map(unit).collect();
+    let times = in_turns(
+        || {
+            black_box(monitor.measure(&risk, &moment).expect("a reading"));
+        },
+        || {
+            for block in units.chunks(16) {
+                let products = ntk.matmat(block).expect("products");
+                black_box(products[0].norm().expect("a norm"));
+            }
+        },
+    );
+    print(
+        "a tangent kernel of 64 × 10 outputs ÷ its products",
+        times,
+        1.2,
     );
 }

@@ -73,6 +73,7 @@ mod landscape {
 }
 mod dynamics {
     mod commutators;
+    mod kernel;
     mod noise;
     mod tails;
 }

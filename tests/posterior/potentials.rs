@@ -342,14 +342,17 @@ fn batches_of_a_well_have_the_moments_that_are_said() {
     let count = Well::NUM_BATCHES as f64;
     let sum: f64 = batches.iter().map(|(loss, _)| loss).sum();
     assert!((sum / count - mean).abs() < 1e-12);
+    let covariance = |one: usize, other: usize| {
+        let products = batches
+            .iter()
+            .map(|(_, g)| (g[one] - slopes[one]) * (g[other] - slopes[other]));
+        products.sum::<f64>() / count
+    };
     for one in 0..Well::MOST {
         for other in 0..=one {
-            let products = batches
-                .iter()
-                .map(|(_, g)| (g[one] - slopes[one]) * (g[other] - slopes[other]));
-            let covariance = products.sum::<f64>() / count;
             let exact = if one == other { 0.25 + 0.0441 } else { 0.0 };
-            assert!((covariance - exact).abs() < 1e-12, "{one} {other}");
+            let found = covariance(one, other);
+            assert!((found - exact).abs() < 1e-12, "{one} {other}: {found}");
         }
     }
 }

@@ -34,6 +34,10 @@ const EXAMPLES: &[(&str, &str)] = &[
         "--iterations 100 --points 50 --width 8 --only Poisson",
     ),
     (
+        "learning_coefficient",
+        "--epochs 1 --seconds 0.2 --shorter 1000",
+    ),
+    (
         "survey",
         "--device flex --epochs 1 --seeds 1 --path-epochs 2 --verbose --surface-points 7 --out target \
          --figures target --json target/survey-tiny.json --report target/survey-tiny.html",

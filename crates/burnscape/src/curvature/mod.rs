@@ -49,6 +49,7 @@ mod memory_plan;
 mod noise;
 mod ntk;
 mod output_vector;
+mod outputs;
 mod reverse;
 mod site;
 mod stale;
@@ -71,6 +72,7 @@ pub use layer_value::LayerValue;
 pub use memory_plan::MemoryPlan;
 pub use ntk::Ntk;
 pub use output_vector::OutputSpace;
+pub(crate) use outputs::Outputs;
 
 /// Every operator can be kept in a struct and sent to a thread.
 const _: () = {

@@ -174,4 +174,10 @@ pub enum DynamicsError {
         /// The defect that rounding alone may make.
         floor: f64,
     },
+    /// The tangent kernel of the start is zero, so that nothing can be compared with it.
+    #[error(
+        "the tangent kernel of the start is zero: no output depends on a parameter of the risk there; check that the \
+         outputs use these parameters, or start from other weights"
+    )]
+    ZeroKernel,
 }

@@ -10,6 +10,7 @@
 //! | [`CurvatureMonitor`] | sharpness, gradient norm, trace, and the edge of stability of the optimizer ([`EdgeRule`]) |
 //! | [`GradientNoiseMonitor`] | the variance of gradients between examples, and the batch size at which it equals the gradient |
 //! | [`CommutatorMonitor`] | how much the order of two batches matters |
+//! | [`TangentKernelMonitor`] | how far the tangent kernel moves from its start, and what it aligns with |
 //! | [`TailIndexConfig`] | how heavy the tails of the gradient noise are, beside Gaussian noise |
 //!
 //! You can write monitors of your own: [`Monitor`] has an example.
@@ -18,6 +19,7 @@ mod commutator;
 mod curvature;
 mod edges;
 mod error;
+mod kernel;
 #[cfg(feature = "train")]
 mod learner;
 mod monitor;
@@ -33,6 +35,10 @@ pub use curvature::{
 };
 pub use edges::{EdgeRule, WatchedOptimizer};
 pub use error::DynamicsError;
+pub use kernel::{
+    LinearizedModel, ScaledOutputs, TangentKernelConfig, TangentKernelMonitor,
+    TangentKernelMonitorState, TangentKernelReading,
+};
 #[cfg(feature = "train")]
 pub use learner::LearnerMonitors;
 pub use monitor::{
