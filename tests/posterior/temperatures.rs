@@ -15,7 +15,7 @@ fn assert_slope(ladder: &TemperatureLadder, exact: f64) {
         "{found} ± {error}, exactly {exact}"
     );
     // So that the number is told from its limit.
-    assert!(error < 0.1 * exact, "{error}");
+    assert!(error < 0.12 * exact, "{error}");
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn the_loss_of_the_minimum_is_not_needed() {
         .with_start(0.05)
         .with_floor(3.0);
     for seed in 0..3 {
-        let posterior = at(1.0).with_num_draws(1000).with_burn_in(300);
-        let posterior = posterior.with_localizer(1.0).with_seed(seed);
+        let posterior = at(1.0).with_burn_in(300).with_num_draws(1000);
+        let posterior = posterior.with_seed(seed);
         let config = TemperatureLadderConfig::new(posterior, vec![0.1, 0.15]);
         let ladder = config.run_on(&well).unwrap();
         // 0.4917710 for each direction, and what the localizer pulls from the minimum: ½ n (γ w₀ / (nβ + γ))².

@@ -75,7 +75,6 @@ fn weighted<'a, V: VectorSpace + 'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{KrylovFault, RungeKutta};
 
     /// The estimated error of a step of length `h` on `dy/dt = −2 t y²` from the exact `1 / (1 + t²)`.

@@ -12,16 +12,16 @@ pub(super) fn root_between<E>(
     mut function: impl FnMut(f64) -> Result<f64, E>,
 ) -> Result<f64, E> {
     // The newest point, the other end of the bracket, and the point before.
-    let (mut a, mut b, mut c) = (low, high, low);
+    let (mut a, mut b) = (low, high);
     let mut share = 0.5;
     for _ in 0..MAX_EVALUATIONS {
         let time = a.0 + share * (b.0 - a.0);
         let new = (time, function(time)?);
-        if (new.1 > 0.0) == (a.1 > 0.0) {
-            c = a;
+        let c = if (new.1 > 0.0) == (a.1 > 0.0) {
+            a
         } else {
-            (b, c) = (a, b);
-        }
+            std::mem::replace(&mut b, a)
+        };
         a = new;
         let best = nearer(a, b);
         let (tolerance, width) = (2.0 * f64::EPSILON * best.0.abs(), (b.0 - a.0).abs());

@@ -90,4 +90,66 @@ pub enum OptimError {
     /// The Hessian of the loss could not be made.
     #[error(transparent)]
     Curvature(#[from] CurvatureError),
+    /// A mask of a model, or of a group, without weights.
+    #[error(
+        "none of the {parameters} trained parameters is a weight (rank two or more, outside normalization layers), so \
+         that nothing can be pruned; pass a model or a parameter group with weights"
+    )]
+    NothingToPrune {
+        /// Trained parameters of the model or the group.
+        parameters: usize,
+    },
+    /// A mask belongs to another model.
+    #[error(
+        "the mask belongs to another model: {difference}; make one of this model with `WeightMask::of`"
+    )]
+    OtherMask {
+        /// The first difference.
+        difference: String,
+    },
+    /// Weights that cannot be ordered by size.
+    #[error(
+        "a weight of `{path}` is {value}, so that weights cannot be ordered by size; lower the learning rate, or prune \
+         by an earlier model"
+    )]
+    NonFiniteWeight {
+        /// The parameter.
+        path: String,
+        /// The weight.
+        value: f64,
+    },
+    /// A pruned weight is not zero after training.
+    #[error(
+        "a pruned weight of `{path}` is {value} after training; train with a `MaskedOptimizer`, or apply the mask after \
+         every step"
+    )]
+    Revived {
+        /// The parameter.
+        path: String,
+        /// The weight.
+        value: f64,
+    },
+    /// A training run given as a closure failed.
+    #[error(
+        "training of {num_kept} weights from step {step} with seed {seed} failed: {message}; check the training closure"
+    )]
+    Training {
+        /// The first step of the run.
+        step: usize,
+        /// Number of kept weights.
+        num_kept: usize,
+        /// The seed of its search.
+        seed: u64,
+        /// The message of the closure.
+        message: String,
+    },
+    /// Two initial models with the same weights.
+    #[error(
+        "the initial model of seed {seed} has the weights of an earlier one, so that they are no two draws; draw them \
+         from the seed that the closure gets, or set `reinitialized` to false and use one seed"
+    )]
+    SameInitialization {
+        /// The second seed.
+        seed: u64,
+    },
 }

@@ -6,6 +6,9 @@
 //!
 //! Two other optimizers escape saddles: [`PerturbedGd`], with the smallest eigenvalue of the Hessian as its
 //! certificate, and [`SaddleFreeNewton`]. [`Swa`] averages weights.
+//!
+//! [`MaskedOptimizer`] trains some of the weights only, those of a [`WeightMask`], with any of these optimizers.
+//! [`TicketSearchConfig`] searches for masks under which a model still learns, and trains the controls.
 
 mod base_record;
 mod batch_hessian;
@@ -21,6 +24,7 @@ mod report;
 mod saddle;
 mod sam;
 mod swa;
+mod tickets;
 mod ties;
 
 pub use closure_step::ClosureStep;
@@ -41,3 +45,6 @@ pub use sam::{
     Metric, Need, Perturbation, RhoGroup, RhoSchedule, Sam, SamConfig,
 };
 pub use swa::{Swa, SwaConfig};
+pub use tickets::{
+    MaskedOptimizer, TicketLevel, TicketScores, TicketSearch, TicketSearchConfig, WeightMask,
+};

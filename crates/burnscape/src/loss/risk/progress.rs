@@ -48,6 +48,8 @@ pub enum Work {
     /// Steps of a fit or a relaxation, with the loss; steps of a search for a PAC-Bayes σ, with the rise of the
     /// loss.
     Step,
+    /// Training runs of a search; the score of the last one.
+    Training,
 }
 
 impl Progress {
@@ -93,6 +95,7 @@ impl fmt::Display for Work {
             Self::Branch => "branch",
             Self::Measure => "measure",
             Self::Step => "step",
+            Self::Training => "training run",
         })
     }
 }
