@@ -43,9 +43,7 @@ mod optim {
     mod saddle_free;
     mod settings;
     mod statistics;
-    mod tickets;
     mod trust_region;
-    mod weight_masks;
 }
 mod curvature {
     mod fisher_margins;

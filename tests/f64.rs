@@ -20,6 +20,8 @@ mod loss {
 mod optim {
     mod accumulation;
     mod golden;
+    mod tickets;
+    mod weight_masks;
 }
 mod curvature {
     #[cfg(feature = "ndarray")]
@@ -77,6 +79,7 @@ mod dynamics {
     mod noise;
     mod tails;
 }
+mod posterior;
 mod align {
     mod activations;
     mod gauges;

@@ -30,6 +30,9 @@ mod dynamics {
         mod regression;
     }
 }
+mod posterior {
+    mod draws;
+}
 #[cfg(feature = "train")]
 mod real_models;
 

@@ -419,6 +419,8 @@ fn tickets_of_a_sparse_teacher_are_its_weights_and_random_masks_are_worse() {
     let y = x
         .clone()
         .matmul(column(Net::new(&TEACHER).weight.val().detach()));
+    // Without the graph that made it.
+    let y = Tensor::<2>::from_data(y.into_data(), (&device(), DType::F64));
     let loss = |net: &Net, (x, y): (Tensor<2>, Tensor<2>)| {
         (x.matmul(column(net.weight.val())) - y).square().mean()
     };

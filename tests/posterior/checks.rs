@@ -92,10 +92,7 @@ fn a_thousand_draws_from_a_cold_start_are_too_short() {
         let config = coefficient(posterior).with_step_check(false);
         let found = config.run_on(&ReducedRank::new([2, 2, 2], 1)).unwrap();
         assert!(has(&found, is_short), "{found}");
-        assert!(
-            found.diagnostics.ess < Thresholds::new().min_ess,
-            "{found}"
-        );
+        assert!(found.diagnostics.ess < Thresholds::new().min_ess, "{found}");
         assert!(found.to_string().contains("less than 1000"), "{found}");
     }
 }

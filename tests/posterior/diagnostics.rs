@@ -82,7 +82,11 @@ fn diagnostics_are_those_of_arviz() {
                 case.standard_deviation,
             ),
             ("effective size", found.ess, case.ess),
-            ("standard error", found.standard_error, case.standard_error),
+            (
+                "standard error",
+                found.standard_deviation / found.ess.sqrt(),
+                case.standard_error,
+            ),
             ("split R-hat", found.split_rhat, or_one(case.split_rhat)),
             ("rank R-hat", found.rank_rhat, or_one(case.rank_rhat)),
             ("drift", found.drift, drift),
@@ -151,11 +155,17 @@ fn intervals_cover_the_mean_as_often_as_they_say() {
 fn a_half_width_is_students() {
     let found = of(&autoregressive(0.5, 4, 250, 0));
     let [narrow, wide] = [0.5, 0.95].map(|confidence| found.half_width(confidence).unwrap());
-    assert!((narrow / found.standard_error - 0.675).abs() < 0.01);
-    assert!((wide / found.standard_error - 1.965).abs() < 0.01);
+    // Of three degrees of freedom.
+    let error = found.chain_standard_error.unwrap();
+    assert!((narrow / error - 0.764892).abs() < 1e-5);
+    assert!((wide / error - 3.182446).abs() < 1e-5);
     for confidence in [0.0, 1.0, -0.5, f64::NAN] {
         assert_eq!(found.half_width(confidence), None);
     }
+    // A single chain has its effective sample size.
+    let single = of(&autoregressive(0.5, 1, 1000, 0));
+    let width = single.half_width(0.95).unwrap();
+    assert!((width / single.standard_error - 1.965).abs() < 0.01);
     // Halves that stand apart are one draw or two.
     let mut apart = vec![1.0; 100];
     apart[50..].fill(2.0);
@@ -179,6 +189,7 @@ fn units_do_not_change_diagnostics() {
         ] {
             *value *= unit;
         }
+        expected.chain_standard_error = expected.chain_standard_error.map(|x| x * unit);
         expected.thirds = expected.thirds.map(|x| x * unit);
         expected.third_standard_errors = expected.third_standard_errors.map(|x| x * unit);
         // A draw may be too small for its digits.

@@ -144,7 +144,10 @@ fn every_threshold_decides_a_finding_and_is_printed_with_it() {
         min_ess,
         max_rhat,
     } = usual.clone();
-    assert_eq!((descent_steps, descent_share, share_below), (100, 0.1, 0.01));
+    assert_eq!(
+        (descent_steps, descent_share, share_below),
+        (100, 0.1, 0.01)
+    );
     assert_eq!((localizer_share, standard_errors), (0.1, 2.0));
     assert_eq!((min_ess, max_rhat), (1000.0, 1.01));
     let refused = judged(usual.clone());
@@ -185,10 +188,7 @@ fn every_threshold_decides_a_finding_and_is_printed_with_it() {
     }
     let short = judged(lax.with_descent_steps(1));
     assert!(short.descent_drop <= found.descent_drop);
-    assert_eq!(
-        found.cost.num_gradients,
-        short.cost.num_gradients + 99
-    );
+    assert_eq!(found.cost.num_gradients, short.cost.num_gradients + 99);
 }
 
 #[test]

@@ -18,6 +18,10 @@ use burnscape::path::{
     CurveFitterConfig, CurveProfile, CurveProfileConfig, ElasticBand, ElasticBandConfig,
     InstabilityConfig, LayerwiseBarriersConfig, PolygonalChain,
 };
+use burnscape::posterior::{
+    LearningCoefficient, LearningCoefficientConfig, PosteriorConfig, StagesConfig,
+    TemperatureLadderConfig,
+};
 use burnscape::prelude::*;
 use burnscape::sharpness::{
     AverageSharpnessConfig, FisherRao, GrowthExponentsConfig, McAllesterConfig, PacBayesSigma,
@@ -320,6 +324,71 @@ fn results_of_sharpness_go_through_json_and_back() {
         "SharpnessRow",
         "WorstCaseBound",
         "WorstCaseSharpness",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn results_of_posteriors_go_through_json_and_back() {
+    let mut seen = BTreeSet::new();
+    // A point of the ring, where the loss is lowest.
+    let (model, data) = (point(&[1.0, 0.0]), nothing());
+    let risk = Risk::new(&ring, &data);
+    let config = PosteriorConfig::new(100)
+        .with_num_chains(2)
+        .with_burn_in(20)
+        .with_num_draws(20);
+    let posterior = config.run(&risk, &model).unwrap();
+    goes_through(&mut seen, &posterior);
+    goes_through(&mut seen, &posterior.config);
+    goes_through(&mut seen, &config.sampler());
+    goes_through(&mut seen, posterior.record());
+    goes_through(&mut seen, &posterior.diagnostics().unwrap());
+    let found = LearningCoefficientConfig::new(config.clone());
+    let mut found = found.run(&risk, &model).unwrap();
+    goes_through(&mut seen, &found);
+    goes_through(&mut seen, &found.config);
+    goes_through(&mut seen, &found.config.thresholds);
+    // Chains of twenty draws are too short.
+    goes_through(&mut seen, &found.findings[0]);
+    found.standard_error = f64::INFINITY;
+    found.diagnostics.drift = f64::NEG_INFINITY;
+    found.wbic = Some(f64::NAN);
+    let read = LearningCoefficient::from_json(&found.to_json().unwrap()).unwrap();
+    assert_eq!(read.standard_error, f64::INFINITY);
+    assert_eq!(read.diagnostics.drift, f64::NEG_INFINITY);
+    assert!(read.wbic.unwrap().is_nan() && read.posterior.is_none());
+    let ladder = TemperatureLadderConfig::new(config, vec![0.2, 0.4]);
+    let ladder = ladder.run(&risk, &model).unwrap();
+    goes_through(&mut seen, &ladder);
+    goes_through(&mut seen, &ladder.rungs[0]);
+    goes_through(&mut seen, &ladder.law);
+    let times: Vec<f64> = (0..12_i32).map(|x| f64::from(x).exp()).collect();
+    let values: Vec<f64> = (0..12_i32).map(|x| f64::from(x.max(5))).collect();
+    let stages = StagesConfig::new().with_num_refits(40);
+    let stages = stages.run(&times, &values, &[0.01; 12]).unwrap();
+    goes_through(&mut seen, &stages);
+    goes_through(&mut seen, &stages.knots[0]);
+    goes_through(&mut seen, &stages.stages[0]);
+    goes_through(&mut seen, &stages.config);
+    let found: Vec<&str> = seen.into_iter().collect();
+    let expected = [
+        "ChainDiagnostics",
+        "Finding",
+        "Knot",
+        "LearningCoefficient",
+        "LearningCoefficientConfig",
+        "Posterior",
+        "PosteriorConfig",
+        "PosteriorRecord",
+        "Sampler",
+        "Stage",
+        "Stages",
+        "StagesConfig",
+        "TemperatureLadder",
+        "TemperatureLaw",
+        "TemperatureRung",
+        "Thresholds",
     ];
     assert_eq!(found, expected);
 }

@@ -71,6 +71,11 @@ const SWEEPS: &[Sweep] = &[
         about: "the coverage of 95 % intervals of gradient noise and of tail indices",
         targets: &["--test f64"],
     },
+    Sweep {
+        name: "coefficient",
+        about: "the coverage of 95 % intervals of learning coefficients, and Langevin steps that are too long",
+        targets: &["--test f64"],
+    },
 ];
 
 /// Runs the named sweep in release mode, or lists all sweeps.

@@ -48,7 +48,7 @@ const LEAST_DRAWS: usize = 8;
 ///
 /// # Defaults
 ///
-/// `β = 1/ln n` (Watanabe 2013), `γ = 1`, [`Sampler::mala`], 4 chains, 1000 burn-in iterations, 2000 draws a chain, all
+/// `β = 1/ln n` (Watanabe 2013), `γ = 1`, [`Sampler::mala`], 8 chains, 1000 burn-in iterations, 2000 draws a chain, all
 /// data, seed 0, one thread: ours, but for `β`.
 ///
 /// # References
@@ -105,7 +105,7 @@ impl PosteriorConfig {
             inverse_temperature: None,
             localizer: 1.0,
             sampler: Sampler::default(),
-            num_chains: 4,
+            num_chains: 8,
             burn_in: 1000,
             num_draws: 2000,
             batches_per_step: None,

@@ -50,11 +50,11 @@ pub enum Sampler {
     /// The Metropolis-adjusted Langevin algorithm: proposes `w' = w − (ε/2) ∇U + √ε ξ`, with the gradient over all
     /// data, and accepts with the probability `min(1, exp(U − U' + ln q(w|w') − ln q(w'|w)))`.
     Mala {
-        /// The share of proposals to accept, for which burn-in tunes the step, chain by chain, by dual averaging
+        /// The share of proposals to accept, for which the first half of burn-in tunes the step, chain by chain, by dual averaging
         /// (Nesterov 2009; with the constants of Hoffman and Gelman 2014, arXiv:1111.4246). Not used if there is a
         /// step.
         acceptance: f64,
-        /// The step `ε`. None: tuned in burn-in, from `1/a` on, and then frozen.
+        /// The step `ε`. None: tuned in the first half of burn-in, from `1/a` on, and then frozen.
         step: Option<f64>,
     },
     /// The unadjusted Langevin algorithm: `w ← w − (ε/2) ∇U + √ε ξ`. With batches it is stochastic gradient Langevin
@@ -65,7 +65,7 @@ pub enum Sampler {
     },
     /// Langevin dynamics with the diagonal preconditioner of RMSprop: `w ← w − (ε/2) G ∇U + √(ε G) ξ`, with
     /// `G = 1 / (δ + √V)` and `V` a running mean of the squares of `∇L`, without `nβ`, corrected for its start at zero.
-    /// `G` is frozen after burn-in, so that its derivative is not missing.
+    /// `G` is frozen after the first half of burn-in, so that its derivative is not missing.
     RmspropLangevin {
         /// The step `ε`.
         step: Option<f64>,

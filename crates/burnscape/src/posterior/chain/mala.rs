@@ -108,7 +108,7 @@ impl<V: VectorSpace<Error: Into<PosteriorError>>> Mala<V> {
         turn: &Turn,
     ) -> Result<Drawn, PosteriorError> {
         let step = match &self.pace {
-            Pace::Tuned(tuning) if turn.is_burn_in => tuning.current(),
+            Pace::Tuned(tuning) if turn.is_tuning => tuning.current(),
             _ => self.step(),
         };
         let noise = potential.gaussian(turn.noise_seed())?;
@@ -136,7 +136,7 @@ impl<V: VectorSpace<Error: Into<PosteriorError>>> Mala<V> {
             self.num_accepted += usize::from(!turn.is_burn_in);
         }
         if let Pace::Tuned(tuning) = &mut self.pace
-            && turn.is_burn_in
+            && turn.is_tuning
         {
             tuning.update(acceptance);
         }

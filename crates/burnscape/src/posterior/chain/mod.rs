@@ -169,7 +169,7 @@ impl<V: VectorSpace<Error: Into<PosteriorError>>> Chain<V> {
                 decay,
                 damping,
                 mean_square: vector(&mean_square)?,
-                count: record.iterations.min(course.burn_in),
+                count: record.iterations.min(course.burn_in.div_ceil(2)),
                 scales: None,
             }),
             (
@@ -211,6 +211,7 @@ impl<V: VectorSpace<Error: Into<PosteriorError>>> Chain<V> {
         let turn = Turn {
             seed: mix(self.seed, self.iterations as u64),
             is_burn_in: self.iterations < course.burn_in,
+            is_tuning: self.iterations < course.burn_in.div_ceil(2),
         };
         let drawn = match &mut self.motion {
             Motion::Mala(chain) => Some(chain.advance(potential, target, &turn)?),

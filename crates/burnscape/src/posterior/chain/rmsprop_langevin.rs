@@ -4,7 +4,7 @@ use super::target::{Drawn, Target, Turn};
 use crate::posterior::error::converted;
 use crate::posterior::{PosteriorError, Potential};
 
-/// A chain of Langevin dynamics with the preconditioner of RMSprop, which is frozen after burn-in.
+/// A chain of Langevin dynamics with the preconditioner of RMSprop, which is frozen in the middle of burn-in.
 pub(super) struct RmspropLangevin<V> {
     pub(super) position: V,
     pub(super) step: f64,
@@ -37,7 +37,7 @@ impl<V: VectorSpace<Error: Into<PosteriorError>>> RmspropLangevin<V> {
         let Some(seen) = target.seen(potential, &self.position, turn)? else {
             return Ok(None);
         };
-        if turn.is_burn_in {
+        if turn.is_tuning {
             self.mean_square = converted(self.averaged(&seen.gradient))?;
             self.count += 1;
             self.scales = None;

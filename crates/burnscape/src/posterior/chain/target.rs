@@ -23,6 +23,9 @@ pub(crate) struct Target<V> {
 pub(crate) struct Turn {
     pub(super) seed: u64,
     pub(super) is_burn_in: bool,
+    /// In the first half of burn-in steps and preconditioners are tuned. In the second half they are frozen, and the
+    /// chain forgets the places where the tuning has kept it.
+    pub(super) is_tuning: bool,
 }
 
 impl Turn {

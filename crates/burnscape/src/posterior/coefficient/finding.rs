@@ -206,7 +206,7 @@ impl fmt::Display for Finding {
                 short(*extrapolated)
             ),
             Self::SingleChain => f.write_str(
-                "a single chain cannot show that others would find the same; run 4 chains or more",
+                "a single chain cannot show that others would find the same; run 8 chains",
             ),
         }
     }

@@ -17,7 +17,7 @@ use crate::writing::number;
 /// **R-hat does not see a sampler's bias.** Chains agree with each other also where all of them sample another
 /// distribution than they should, because the step is too long.
 ///
-/// The numbers are those of ArviZ: `ess` and `mcse` with the method `mean`, `rhat` with the methods `identity`, `split`
+/// The numbers are those of ArviZ: `ess` with the method `mean`, its `mcse` as `standard_deviation / √ess`, `rhat` with the methods `identity`, `split`
 /// and `rank`. It gives no R-hat for constant chains; here it is 1 if all draws are equal, and infinite if only those
 /// of each chain are. It also gives none for a single chain, which is here compared with itself, one half with the
 /// other. Draws that differ by less than 1e-15 are equal to it, here only equal draws are.
@@ -60,8 +60,14 @@ pub struct ChainDiagnostics {
     /// `S` if successive draws fall on opposite sides of the mean. Chains of less than ten draws have no second pair of
     /// lags, and always count that much.
     pub ess: f64,
-    /// The standard error of the mean, `standard_deviation / √ess`.
+    /// The standard error of the mean: the larger of `standard_deviation / √ess` and
+    /// [`chain_standard_error`](Self::chain_standard_error).
     pub standard_error: f64,
+    /// The standard error of the mean from the spread of the means of the chains, which start alike and run
+    /// independently: `sd / √M`. It also counts motion that is too slow for the autocorrelations to show. None for a
+    /// single chain.
+    #[serde(with = "number")]
+    pub chain_standard_error: Option<f64>,
     /// R-hat of the chains as they are; none for a single chain.
     #[serde(with = "number")]
     pub plain_rhat: Option<f64>,
@@ -119,11 +125,19 @@ impl ChainDiagnostics {
             gap / first.standard_error.hypot(last.standard_error)
         };
         let scale = |x: f64| (x * from_units).clamp(f64::MIN, f64::MAX);
+        let means = chains.iter().map(|chain| moments(chain.iter().copied()).0);
+        let means: Vec<f64> = means.collect();
+        let count = means.len() as f64;
+        let of_chains =
+            (means.len() > 1).then(|| (moments(means.iter().copied()).1 / count).sqrt());
         Ok(Self {
             mean: scale(all.value),
             standard_deviation: scale(all.standard_deviation),
             ess: all.ess,
-            standard_error: scale(all.standard_error),
+            standard_error: scale(
+                of_chains.map_or(all.standard_error, |x| x.max(all.standard_error)),
+            ),
+            chain_standard_error: of_chains.map(scale),
             plain_rhat: (chains.len() > 1).then(|| rhat(&chains)),
             split_rhat: split_rhat(&chains),
             rank_rhat: rank_rhat(&chains),
@@ -136,16 +150,25 @@ impl ChainDiagnostics {
     }
 
     /// Half the width of the interval around the mean that covers the expectation with probability `confidence`: by
-    /// Student's law with `ess − 1` degrees of freedom. None for an effective sample size of 2 or less, and for a
-    /// confidence outside `(0, 1)`.
+    /// Student's law with `M − 1` degrees of freedom on the means of the `M` chains. None for a confidence outside
+    /// `(0, 1)`.
+    ///
+    /// A single chain has only its effective sample size to go by: Student's law with `ess − 1` degrees of freedom, none
+    /// for a size of 2 or less. On losses with degenerate minima it covers too rarely, since draws wander along them
+    /// more slowly than their autocorrelation shows.
     ///
     /// It holds for chains that have arrived and cover the distribution; no interval knows of a mode that no chain has
     /// seen.
     pub fn half_width(&self, confidence: f64) -> Option<f64> {
-        if self.ess <= 2.0 || !(confidence > 0.0 && confidence < 1.0) {
+        if !(confidence > 0.0 && confidence < 1.0) {
             return None;
         }
-        Some(student(self.ess - 1.0, confidence)? * self.standard_error)
+        if let Some(error) = self.chain_standard_error {
+            return Some(student(self.num_chains as f64 - 1.0, confidence)? * error);
+        }
+        (self.ess > 2.0)
+            .then(|| Some(student(self.ess - 1.0, confidence)? * self.standard_error))
+            .flatten()
     }
 }
 
