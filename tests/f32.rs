@@ -43,7 +43,11 @@ mod optim {
     mod saddle_free;
     mod settings;
     mod statistics;
+    mod subspace_bases;
+    mod subspaces;
+    mod tickets;
     mod trust_region;
+    mod weight_masks;
 }
 mod curvature {
     mod fisher_margins;
@@ -52,6 +56,7 @@ mod curvature {
 }
 mod sharpness {
     mod average_sharpness;
+    mod bits;
     mod every_measure;
     mod fixed_length;
     mod growth;
@@ -60,6 +65,7 @@ mod sharpness {
     mod sampling;
     mod scales;
     mod single_precision;
+    mod volumes;
     mod worst_case_sharpness;
 }
 mod landscape {

@@ -20,13 +20,12 @@ mod loss {
 mod optim {
     mod accumulation;
     mod golden;
-    mod tickets;
-    mod weight_masks;
 }
 mod curvature {
     #[cfg(feature = "ndarray")]
     mod bad_input;
     mod budgets;
+    mod coupling;
     mod covariance;
     mod data;
     mod differences;

@@ -17,8 +17,8 @@ use super::surfaces::Surface;
 /// Writes `surface.json`, `spectrum.json` and `barrier.json`, as far as the run found what they show.
 pub(crate) fn write(directory: &Path, found: &Findings<'_>) -> Result<(), Box<dyn Error>> {
     if let Some(surface) = found.surfaces.first() {
-        let drawing = Drawing::new(720, 560)
-            .with_title(format!("The way of {} in training", surface.name()))
+        let drawing = Drawing::new(720, 390)
+            .with_title(format!("The training run of {} on the loss", surface.name()))
             .with_alt(
                 "Contour lines of the training loss on the plane of two components of a training run, which comes from \
                  the left and ends at the trained network.",

@@ -27,7 +27,11 @@ struct Net {
 
 impl Net {
     fn new(weights: [f64; 6]) -> Self {
-        let options = (&device(), DType::F64);
+        Self::of(weights, DType::F64)
+    }
+
+    fn of(weights: [f64; 6], dtype: DType) -> Self {
+        let options = (&device(), dtype);
         let weight = TensorData::new(weights.to_vec(), [3, 2]);
         Self {
             weight: Param::from_tensor(Tensor::from_data(weight, options)),
@@ -46,7 +50,7 @@ impl Net {
 
 /// `½ Σ h (w − c)² + ½ Σ b²`: no coordinate depends on another.
 fn separable(net: &Net) -> Tensor<1> {
-    let options = (&net.weight.val().device(), DType::F64);
+    let options = (&net.weight.val().device(), net.weight.val().dtype());
     let h = Tensor::<2>::from_data([[1.0, 2.0], [3.0, 0.5], [1.5, 2.5]], options);
     let c = Tensor::<2>::from_data([[2.0, -1.0], [0.7, 3.0], [-2.0, 1.0]], options);
     let weights = ((net.weight.val() - c).square() * h).sum();
@@ -362,7 +366,8 @@ fn models_without_weights_and_weights_without_a_size_are_refused() {
 
 #[test]
 fn a_run_resumes_to_the_bit_with_the_mask_of_its_record() {
-    let mut net = Net::new(START);
+    // Burn reads records in the default type of the device.
+    let mut net = Net::of(START, DType::F32);
     let mask = half(&net);
     let mut held = MaskedOptimizer::new(momentum(), mask.clone());
     for _ in 0..3 {

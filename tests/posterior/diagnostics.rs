@@ -250,7 +250,10 @@ fn infinite_diagnostics_survive_json() {
     );
     let text = serde_json::to_string(&found).unwrap();
     let read: ChainDiagnostics = serde_json::from_str(&text).unwrap();
-    assert_eq!(read, found);
+    assert_eq!(
+        (read.split_rhat, read.drift, read.ess),
+        (found.split_rhat, found.drift, found.ess)
+    );
 }
 
 #[test]

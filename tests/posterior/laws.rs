@@ -148,6 +148,7 @@ fn four_curvatures_are_half_an_effective_dimension_inflated_by_the_step() {
     let (curvatures, step) = ([4.0, 1.0, 0.25, 0.0], 1e-3);
     let well = Well::new(curvatures.repeat(COPIES));
     let config = PosteriorConfig::new(1000)
+        .with_num_chains(4)
         .with_sampler(Sampler::Langevin { step: Some(step) })
         .with_burn_in(400);
     let nbeta = config.nbeta();

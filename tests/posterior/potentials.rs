@@ -9,7 +9,9 @@ use burnscape::posterior::{Posterior, PosteriorConfig, PosteriorError, Potential
 
 /// The posterior at this `nβ`, of 1,000 examples.
 pub(crate) fn at(nbeta: f64) -> PosteriorConfig {
-    PosteriorConfig::new(1000).with_inverse_temperature(nbeta / 1000.0)
+    PosteriorConfig::new(1000)
+        .with_inverse_temperature(nbeta / 1000.0)
+        .with_num_chains(4)
 }
 
 /// The estimate is within four standard errors of `exact`.

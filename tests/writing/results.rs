@@ -7,13 +7,17 @@ use burn::optim::SgdConfig;
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Int, Tensor};
 use burnscape::FormatError;
+use burnscape::curvature::LayerCouplingConfig;
 use burnscape::dynamics::{
     CurvatureMonitorConfig, CurvatureMonitorState, CurvatureReading, Due, Moment, Monitor,
-    Monitors, Observation, Watch, WatchRecord,
+    Monitors, Observation, TangentKernelConfig, Watch, WatchRecord,
 };
 use burnscape::krylov::Outcome;
 use burnscape::landscape::{Direction, DirectionKind, Landscape, LandscapeConfig, LossScale};
-use burnscape::optim::{ClosureStep, PerturbedGdConfig, SaddleFreeNewtonConfig, SamConfig};
+use burnscape::optim::{
+    ClosureStep, IntrinsicDimensionConfig, OptimError, PerturbedGdConfig, SaddleFreeNewtonConfig,
+    SamConfig, TicketSearch, TicketSearchConfig, WeightMask,
+};
 use burnscape::path::{
     CurveFitterConfig, CurveProfile, CurveProfileConfig, ElasticBand, ElasticBandConfig,
     InstabilityConfig, LayerwiseBarriersConfig, PolygonalChain,
@@ -24,9 +28,10 @@ use burnscape::posterior::{
 };
 use burnscape::prelude::*;
 use burnscape::sharpness::{
-    AverageSharpnessConfig, FisherRao, GrowthExponentsConfig, McAllesterConfig, PacBayesSigma,
-    PacBayesSigmaConfig, RelativeFlatnessConfig, SharpnessComparison, SharpnessReport,
-    SharpnessReportConfig, WorstCaseBound, WorstCaseSharpness, WorstCaseSharpnessConfig,
+    AverageSharpnessConfig, BasinVolumeConfig, BitsPerWeightConfig, FisherRao,
+    GrowthExponentsConfig, McAllesterConfig, PacBayesSigma, PacBayesSigmaConfig,
+    RelativeFlatnessConfig, SharpnessComparison, SharpnessReport, SharpnessReportConfig,
+    WorstCaseBound, WorstCaseSharpness, WorstCaseSharpnessConfig,
 };
 use burnscape::space::Grid;
 use burnscape::spectrum::Spectrum;
@@ -299,6 +304,12 @@ fn results_of_sharpness_go_through_json_and_back() {
     let comparison = report.compare(&report);
     goes_through(&mut seen, &comparison);
     goes_through(&mut seen, &comparison.changes[0]);
+    let volume = BasinVolumeConfig::new(0.1).with_num_rays(2);
+    goes_through(&mut seen, &volume.run(&risk, &model).unwrap());
+    let bits = BitsPerWeightConfig::new(0.1)
+        .with_num_samples(1)
+        .with_max_bits(4);
+    goes_through(&mut seen, &bits.run(&risk, &model).unwrap());
     // The ring is lowest where its point is.
     let (bottom, nothing) = (point(&[1.0, 0.0]), nothing());
     let radii = Grid::from_coordinates(vec![0.1, 0.2, 0.4]).unwrap();
@@ -310,6 +321,8 @@ fn results_of_sharpness_go_through_json_and_back() {
     let found: Vec<&str> = seen.into_iter().collect();
     let expected = [
         "AverageSharpness",
+        "BasinVolume",
+        "BitsPerWeight",
         "FisherRao",
         "GrowthExponent",
         "GrowthExponents",
@@ -411,6 +424,8 @@ fn results_of_spectra_go_through_json_and_back() {
     goes_through(&mut seen, &spectrum.effective_dimension(0.1).unwrap());
     goes_through(&mut seen, &spectrum.condition_number().unwrap());
     goes_through(&mut seen, &spectrum.critical_point(1e-3).unwrap());
+    let coupling = LayerCouplingConfig::new().with_num_probes(2);
+    goes_through(&mut seen, &coupling.run(&hessian).unwrap());
     let found: Vec<&str> = seen.into_iter().collect();
     let expected = [
         "ConditionNumber",
@@ -419,6 +434,7 @@ fn results_of_spectra_go_through_json_and_back() {
         "Eigenpairs",
         "EigenvalueCount",
         "Inertia",
+        "LayerCoupling",
         "LayerTraces",
         "LayerValue",
         "SpectralDensity",
@@ -478,7 +494,10 @@ fn reports_of_optimizers_go_through_json_and_back() {
         search.closure_step(0.0, &mut model, closure).unwrap();
     }
     goes_through(&mut seen, search.certified().unwrap());
-    assert_eq!(seen.len(), 3);
+    let dimension = IntrinsicDimensionConfig::new(vec![1], 1.0);
+    let dimension = dimension.run(|_| Ok::<_, OptimError>(f64::NAN)).unwrap();
+    goes_through(&mut seen, &dimension);
+    assert_eq!(seen.len(), 4);
 }
 
 #[test]
@@ -539,4 +558,39 @@ fn results_of_krylov_and_of_a_user_have_json_too() {
     let error = Mine::from_json("{}").unwrap_err();
     assert!(matches!(error, FormatError::Read { .. }));
     assert!(error.to_string().contains("missing field"), "{error}");
+}
+
+#[test]
+fn readings_of_tangent_kernels_go_through_json_and_back() {
+    let mut seen = BTreeSet::new();
+    let (model, data) = (net(), regression());
+    let outputs = |m: &TwoLayers, (x, _): &(Tensor<2>, Tensor<2>)| m.forward(x.clone(), relu);
+    let criterion = |z: Tensor<2>, (_, y): (Tensor<2>, Tensor<2>)| (z - y).square().mean();
+    let risk = Risk::split(outputs, criterion, &data);
+    let monitor = TangentKernelConfig::new().init().unwrap();
+    let mut watch = Watch::new(Due::Every(1), monitor, risk).unwrap();
+    let observation = watch.observe(&Moment::new(0, 0.1, &model)).unwrap();
+    goes_through(&mut seen, &observation.unwrap().reading);
+    goes_through(&mut seen, &watch.to_record().unwrap().state);
+    let found: Vec<&str> = seen.into_iter().collect();
+    assert_eq!(found, ["TangentKernelMonitorState", "TangentKernelReading"]);
+}
+
+#[test]
+fn searches_for_tickets_go_through_json_and_back() {
+    let mut seen = BTreeSet::new();
+    let (model, data) = (net(), regression());
+    let train = |model: TwoLayers, _: &WeightMask, _, _| Ok::<_, String>(model);
+    let config = TicketSearchConfig::new(1)
+        .with_levels(1)
+        .with_reinitialized(false);
+    let risk = Risk::new(&squared_error, &data);
+    let found = config.run(&risk, |_| model.clone(), train).unwrap();
+    goes_through(&mut seen, &found);
+    goes_through(&mut seen, &found.levels[1]);
+    goes_through(&mut seen, &found.levels[1].ticket);
+    goes_through(&mut seen, &found.levels[1].masks[0]);
+    assert_eq!(seen.len(), 4);
+    let read: TicketSearch<TwoLayers> = Json::from_json(&found.to_json().unwrap()).unwrap();
+    assert!(read.rewound.is_empty() && read.config == config);
 }

@@ -90,7 +90,7 @@ pub(super) fn overlay(
     borders(frame, plane, figure);
     let mut labels = Labels::default();
     run(frame, plane, figure, field, colors, &mut labels);
-    minima(frame, plane, &figure.branches, &mut labels);
+    minima(frame, plane, figure, &mut labels);
 }
 
 /// Lines between basins.
@@ -246,9 +246,10 @@ fn run(
     }
 }
 
-fn minima(frame: &mut Frame, plane: &Plane, branches: &[TreeBranch], labels: &mut Labels) {
+fn minima(frame: &mut Frame, plane: &Plane, figure: &LandscapeFigure, labels: &mut Labels) {
     let size = f64::from(TICK);
-    let placed: Vec<(&TreeBranch, Point)> = branches
+    let placed: Vec<(&TreeBranch, Point)> = figure
+        .branches
         .iter()
         .filter_map(|branch| {
             let [x, y] = branch.at[..] else {
@@ -259,9 +260,9 @@ fn minima(frame: &mut Frame, plane: &Plane, branches: &[TreeBranch], labels: &mu
         })
         .collect();
     for (branch, point) in &placed {
-        let mark = match branch.is_resolved {
-            Some(false) => MapMark::Unresolved,
-            _ => MapMark::Minimum,
+        let mark = match Minimum::of(figure, branch) {
+            Minimum::Unresolved | Minimum::AtEdge => MapMark::Unresolved,
+            Minimum::Resolved => MapMark::Minimum,
         };
         draw_map_mark(&mut frame.canvas, mark, *point, MINIMUM);
         labels.take_dot(*point, 6.0);
@@ -308,20 +309,48 @@ fn run_legend(figure: &LandscapeFigure) -> Vec<(Symbol, String)> {
 }
 
 fn minima_legend(figure: &LandscapeFigure) -> Vec<(Symbol, String)> {
-    let has = |unresolved: bool| {
+    let kinds = [
+        (Minimum::Resolved, MapMark::Minimum, "minimum"),
+        (
+            Minimum::Unresolved,
+            MapMark::Unresolved,
+            "minimum that the grid does not resolve",
+        ),
+        (
+            Minimum::AtEdge,
+            MapMark::Unresolved,
+            "lowest at the edge: the minimum may lie outside",
+        ),
+    ];
+    let has = |kind| {
         let mut shown = figure.branches.iter().filter(|branch| branch.at.len() == 2);
-        shown.any(|branch| (branch.is_resolved == Some(false)) == unresolved)
+        shown.any(|branch| Minimum::of(figure, branch) == kind)
     };
-    let mut entries = vec![];
-    if has(false) {
-        entries.push((
-            Symbol::OnMap(MapMark::Minimum, MINIMUM),
-            "minimum".to_owned(),
-        ));
+    let shown = kinds.into_iter().filter(|(kind, ..)| has(*kind));
+    shown
+        .map(|(_, mark, name)| (Symbol::OnMap(mark, MINIMUM), name.to_owned()))
+        .collect()
+}
+
+/// How far a lowest point of the grid is a minimum of the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Minimum {
+    Resolved,
+    Unresolved,
+    /// Beyond the edge of the window it may go on.
+    AtEdge,
+}
+
+impl Minimum {
+    fn of(figure: &LandscapeFigure, branch: &TreeBranch) -> Self {
+        let is_end = |axis: &[f64], at: &f64| axis.first() == Some(at) || axis.last() == Some(at);
+        let mut places = [&figure.x, &figure.y].into_iter().zip(&branch.at);
+        if places.any(|(axis, at)| is_end(axis, at)) {
+            Self::AtEdge
+        } else if branch.is_resolved == Some(false) {
+            Self::Unresolved
+        } else {
+            Self::Resolved
+        }
     }
-    if has(true) {
-        let name = "minimum that the grid does not resolve".to_owned();
-        entries.push((Symbol::OnMap(MapMark::Unresolved, MINIMUM), name));
-    }
-    entries
 }

@@ -20,6 +20,8 @@
 //! | [`Diagonal`] | `diag(d)` | a vector; weight decay, a preconditioner |
 //! | [`FiniteDifference`] | the Hessian by differences of gradients | a loss, traceable or not |
 //!
+//! [`LayerCouplingConfig`] measures the blocks of an operator between all pairs of parameter tensors.
+//!
 //! Operators trace the loss: the closure runs once on a recording device, so it must not read a value, branch on
 //! one, or use tensors other than those of the model and the batch. Build a loss module with its own tensors (class
 //! weights) inside the closure, on `outputs.device()`. See the [guide](crate::guide::curvature).
@@ -27,6 +29,7 @@
 mod batch_hessians;
 mod batch_points;
 mod batch_sum;
+mod coupling;
 mod diagonal;
 mod diagonally_scaled;
 mod displaced;
@@ -56,6 +59,7 @@ mod stale;
 mod usable;
 
 pub(crate) use batch_hessians::BatchHessians;
+pub use coupling::{LayerCoupling, LayerCouplingConfig};
 pub use diagonal::Diagonal;
 pub use diagonally_scaled::DiagonallyScaled;
 pub use empirical_fisher::EmpiricalFisher;

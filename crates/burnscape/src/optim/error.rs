@@ -152,4 +152,14 @@ pub enum OptimError {
         /// The second seed.
         seed: u64,
     },
+    /// The model is not at the point of its random subspace.
+    #[error(
+        "the model is at a distance of {distance} from the point of the subspace where the optimizer left it; step on \
+         the model that the optimizer moved, load the state that was saved with this model, or begin a new subspace \
+         there with `RandomSubspaceConfig::init`"
+    )]
+    OutsideSubspace {
+        /// The Euclidean distance.
+        distance: f64,
+    },
 }

@@ -6,6 +6,8 @@
 //!
 //! Two other optimizers escape saddles: [`PerturbedGd`], with the smallest eigenvalue of the Hessian as its
 //! certificate, and [`SaddleFreeNewton`]. [`Swa`] averages weights.
+//! [`RandomSubspaceConfig`] trains in a random subspace with any of them, and [`IntrinsicDimensionConfig`] finds the
+//! smallest one that is enough.
 //!
 //! [`MaskedOptimizer`] trains some of the weights only, those of a [`WeightMask`], with any of these optimizers.
 //! [`TicketSearchConfig`] searches for masks under which a model still learns, and trains the controls.
@@ -23,6 +25,7 @@ pub(crate) mod record;
 mod report;
 mod saddle;
 mod sam;
+mod subspace;
 mod swa;
 mod tickets;
 mod ties;
@@ -43,6 +46,9 @@ pub use saddle::{
 pub use sam::{
     Ascended, Ascent, AscentContext, AscentDirection, AscentRule, CustomAscent, DescentGradient,
     Metric, Need, Perturbation, RhoGroup, RhoSchedule, Sam, SamConfig,
+};
+pub use subspace::{
+    IntrinsicDimension, IntrinsicDimensionConfig, RandomSubspaceConfig, SubspaceOptimizer,
 };
 pub use swa::{Swa, SwaConfig};
 pub use tickets::{

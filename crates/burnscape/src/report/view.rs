@@ -154,7 +154,7 @@ fn axis_name(kind: &DirectionKind, number: usize) -> String {
         }
         DirectionKind::PrincipalComponent { index, .. } => {
             let number = index.saturating_add(1);
-            format!("component {number} of the training run")
+            format!("component {number}")
         }
         DirectionKind::Orthogonalized(kind) => axis_name(kind, number),
         other => format!("direction {number}, {other}"),

@@ -134,6 +134,11 @@ pub enum SharpnessError {
     /// Parameters, vectors, or their device.
     #[error(transparent)]
     Space(#[from] SpaceError),
+    /// Every curvature is zero, so that none sets a unit.
+    #[error(
+        "every curvature is zero, and none sets a unit; use `BasinVolumeConfig::run`, which needs none"
+    )]
+    NoCurvature,
 }
 
 impl From<LossError> for SharpnessError {

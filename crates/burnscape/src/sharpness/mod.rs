@@ -8,6 +8,8 @@
 //! | the same with a fixed length | how is the loss distributed at distance σ? | losses |
 //! | [`GrowthExponentsConfig`] | with which power of the distance does the mean rise grow? | losses |
 //! | [`WorstCaseSharpnessConfig`] | how much does the worst perturbation in a ball or box raise it? | gradients |
+//! | [`BasinVolumeConfig`] | how large is the region in which it rises by little? | losses, or products as well |
+//! | [`BitsPerWeightConfig`] | to how few bits can the weights be rounded? | losses |
 //! | [`PacBayesSigmaConfig`] | how much noise do the weights tolerate? | losses |
 //! | [`McAllesterConfig`] | which bound on the loss on new data follows? | losses |
 //!
@@ -40,6 +42,7 @@
 //! [`Mode::Train`]: crate::loss::Mode::Train
 
 mod average_sharpness;
+mod bits;
 mod error;
 mod fisher_rao;
 mod growth;
@@ -49,9 +52,11 @@ mod report;
 mod rescale;
 mod sample;
 mod statistics;
+mod volume;
 mod worst_case_sharpness;
 
 pub use average_sharpness::{AverageSharpness, AverageSharpnessConfig};
+pub use bits::{BitsPerWeight, BitsPerWeightConfig};
 pub use error::SharpnessError;
 pub use fisher_rao::FisherRao;
 pub use growth::{GrowthExponent, GrowthExponents, GrowthExponentsConfig, GrowthPlateau};
@@ -62,6 +67,7 @@ pub use report::{
     SharpnessRow,
 };
 pub use rescale::rescale_relu_pair;
+pub use volume::{BasinVolume, BasinVolumeConfig};
 pub use worst_case_sharpness::{
     Region, WorstCaseBound, WorstCaseSharpness, WorstCaseSharpnessConfig,
 };

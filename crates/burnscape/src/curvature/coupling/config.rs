@@ -8,18 +8,19 @@ use crate::curvature::CurvatureError;
 use crate::range::ensure;
 use crate::space::{ParamLeaf, ParamSpace, ParamVector, mix};
 
-/// How strongly the parameter tensors of a model are coupled by a matrix, usually the Hessian: `‖A_ij‖²_F` for all pairs.
+/// How strongly the parameter tensors of a model are coupled by a matrix, usually the Hessian: `‖A_ij‖²_F` for all
+/// pairs.
 ///
-/// `A_ij` is the block of the matrix with the rows of tensor `i` and the columns of tensor `j`. A random vector `v` of signs
-/// on tensor `j`, zero elsewhere, gives a whole column of blocks with one product, since `E|(A v)_i|² = ‖A_ij‖²_F`. Blocks
-/// that are zero off the diagonal mean that tensors can be optimized, pruned or quantized one by one;
-/// [`normalized`](LayerCoupling::normalized) has no units.
+/// `A_ij` is the block of the matrix with the rows of tensor `i` and the columns of tensor `j`. A random vector `v` of
+/// signs on tensor `j`, zero elsewhere, gives a whole column of blocks with one product, since
+/// `E|(A v)_i|² = ‖A_ij‖²_F`. Blocks that are zero off the diagonal mean that tensors can be optimized, pruned or
+/// quantized one by one; [`normalized`](LayerCoupling::normalized) has no units.
 ///
 /// # Exact or estimated
 ///
-/// If there are no more parameters than products, `tensors · num_probes`, the numbers are exact, from a product with each
-/// unit vector. Otherwise they are estimates with standard errors: with one probe at most `√2` of the square, which it is for
-/// a block of rank one. [`LayerCoupling::exact`] states which.
+/// If there are no more parameters than products, `tensors · num_probes`, the numbers are exact, from a product with
+/// each unit vector. Otherwise they are estimates with standard errors: with one probe at most `√2` of the square,
+/// which it is for a block of rank one. [`LayerCoupling::exact`] states which.
 ///
 /// # Units
 ///
@@ -80,8 +81,8 @@ const BLOCK: usize = 8;
 impl LayerCouplingConfig {
     /// Measures the blocks of `operator`.
     ///
-    /// An observer of the operator sees the products of every block of eight; a run that it ends returns the estimates of
-    /// the rounds completed.
+    /// An observer of the operator sees the products of every block of eight; a run that it ends returns the estimates
+    /// of the rounds completed.
     ///
     /// # Errors
     ///

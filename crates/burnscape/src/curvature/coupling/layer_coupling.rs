@@ -33,9 +33,9 @@ pub struct LayerCoupling {
 impl LayerCoupling {
     /// The coupling of two tensors without units: `‖A_ij‖_F / √(‖A_ii‖_F ‖A_jj‖_F)`, 1 for a tensor with itself.
     ///
-    /// It does not change if the loss or one of the tensors is multiplied by a number. For a positive semidefinite matrix
-    /// it is at most 1; for an indefinite one it may be larger, and an estimate may be, too. None for an index out of
-    /// range, and where one of the two has no curvature.
+    /// It does not change if the loss or one of the tensors is multiplied by a number. For a positive semidefinite
+    /// matrix it is at most 1; for an indefinite one it may be larger, and an estimate may be, too. None for an index
+    /// out of range, and where one of the two has no curvature.
     pub fn normalized(&self, first: usize, second: usize) -> Option<f64> {
         let block = |i: usize, j: usize| Some(self.squares.get(i)?.get(j)?.sqrt());
         let [one, other] = [block(first, first)?, block(second, second)?];
@@ -56,8 +56,8 @@ impl LayerCoupling {
 }
 
 impl Csv for LayerCoupling {
-    /// The columns `first,second,square,standard_error,normalized`, one line for each pair, a tensor with itself included.
-    /// What is not defined is empty.
+    /// The columns `first,second,square,standard_error,normalized`, one line for each pair, a tensor with itself
+    /// included. What is not defined is empty.
     fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
         let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
         let count = self.paths.len();

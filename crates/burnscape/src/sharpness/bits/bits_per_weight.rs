@@ -18,8 +18,8 @@ pub struct BitsPerWeight {
     pub rises: Vec<f64>,
     /// The standard error of each over the draws. None for a single draw, and for an infinite rise.
     pub standard_errors: Vec<Option<f64>>,
-    /// The rise if each weight is rounded to the center of its cell, without a random offset: of the one model that such a
-    /// rounding makes. It may have either sign.
+    /// The rise if each weight is rounded to the center of its cell, without a random offset: of the one model that
+    /// such a rounding makes. It may have either sign.
     #[serde(with = "number")]
     pub rounded_rises: Vec<f64>,
     /// The loss `L(w)`.

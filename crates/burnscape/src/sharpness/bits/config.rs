@@ -10,8 +10,8 @@ use crate::sharpness::sample::{displaced_loss, sample_seed};
 use crate::sharpness::{SharpnessError, statistics};
 use crate::space::ParamVector;
 
-/// The bits that a weight needs: the fewest at which rounding all weights raises the loss by no more than a threshold on
-/// average.
+/// The bits that a weight needs: the fewest at which rounding all weights raises the loss by no more than a threshold
+/// on average.
 ///
 /// With `b` bits, every tensor is rounded to a grid of `2^b` cells of width `Δ = 2 a / 2^b`, where `a` is its largest
 /// absolute weight. The grid has a random offset for every weight, so that the error is uniform in `±Δ/2` whatever the
@@ -22,9 +22,9 @@ use crate::space::ParamVector;
 /// with `tr H_t` the trace of the diagonal block of tensor `t`, exactly so for a quadratic loss. One bit less raises it
 /// four times. The loss is a mean or a sum over examples, as the objective.
 ///
-/// The search bisects the number of bits, on the assumption that fewer bits cost more; it ends at a number that is enough
-/// where one less is not. A loss that is not finite counts as above the threshold. For comparison, the result has the rise
-/// of the model rounded without offsets.
+/// The search bisects the number of bits, on the assumption that fewer bits cost more; it ends at a number that is
+/// enough where one less is not. A loss that is not finite counts as above the threshold. For comparison, the result
+/// has the rise of the model rounded without offsets.
 ///
 /// Parameters outside the group of the risk are not rounded, nor are running statistics.
 ///

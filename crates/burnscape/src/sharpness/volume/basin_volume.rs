@@ -17,15 +17,15 @@ const LEAST_SHARE: f64 = 0.05;
 pub struct BasinVolume {
     /// The natural logarithm of the volume. Look at [`is_reliable`](Self::is_reliable) before using it.
     pub log_volume: f64,
-    /// The standard error of the volume relative to it, which is that of its logarithm where it is small. Too small where
-    /// the volume is not reliable. None for a single ray.
+    /// The standard error of the volume relative to it, which is that of its logarithm where it is small. Too small
+    /// where the volume is not reliable. None for a single ray.
     #[serde(with = "number")]
     pub standard_error: Option<f64>,
-    /// The effective number of rays, `(Σ r^d)² / Σ r^2d`: the number of rays if all radii are equal, 1 if one ray has all
-    /// of the volume.
+    /// The effective number of rays, `(Σ r^d)² / Σ r^2d`: the number of rays if all radii are equal, 1 if one ray has
+    /// all of the volume.
     pub effective_rays: f64,
-    /// The mean of [`log_volumes`](Self::log_volumes), what a typical ray says. By Jensen's inequality its expected value
-    /// is below the logarithm of the volume, far below where radii vary, and unlike it, it needs no luck.
+    /// The mean of [`log_volumes`](Self::log_volumes), what a typical ray says. By Jensen's inequality its expected
+    /// value is below the logarithm of the volume, far below where radii vary; rare long rays hardly change it.
     pub mean_log_volume: f64,
     /// The standard error of that mean. None for a single ray.
     #[serde(with = "number")]
@@ -55,8 +55,8 @@ pub struct BasinVolume {
 impl BasinVolume {
     /// Whether the rays are enough for the volume: at least ten are effective, and 5 % of all.
     ///
-    /// Otherwise few rays have nearly all of the volume, and those that have the most were probably not drawn. More rays
-    /// help little; units in which radii vary less do, as those of [`run_with_curvature`].
+    /// Otherwise few rays have nearly all of the volume, and those that have the most were probably not drawn. More
+    /// rays help little; units in which radii vary less do, as those of [`run_with_curvature`].
     ///
     /// [`run_with_curvature`]: BasinVolumeConfig::run_with_curvature
     pub fn is_reliable(&self) -> bool {

@@ -29,29 +29,29 @@ use crate::space::{ParamVector, epsilon};
 /// | [`run_with_diagonal`](Self::run_with_diagonal) | `1/√h_i` along each coordinate | a diagonal, as of [`DiagonalConfig`](crate::krylov::DiagonalConfig) |
 /// | [`run_with_curvature`](Self::run_with_curvature) | `1/√λ` along eigenvectors | an operator, as the Hessian |
 ///
-/// The volume is the same for any `M`, but not how well it is known. In `d` dimensions a ray counts with the `d`-th power
-/// of its length: with curvatures that differ, the few rays along flat directions have all of the volume, and hardly any
-/// of them is drawn. The number of [effective rays](BasinVolume::effective_rays) shows it, and
-/// [`is_reliable`](BasinVolume::is_reliable) judges it. Always look at it. With the eigenvectors of a quadratic loss all
-/// rays are equally long, and one of them gives the volume exactly.
+/// The volume is the same for any `M`, but not how well it is known. In `d` dimensions a ray counts with the `d`-th
+/// power of its length: with curvatures that differ, the few rays along flat directions have all of the volume, and
+/// hardly any of them is drawn. The number of [effective rays](BasinVolume::effective_rays) shows it, and
+/// [`is_reliable`](BasinVolume::is_reliable) judges it. Always look at it. With the eigenvectors of a quadratic loss
+/// all rays are equally long, and one of them gives the volume exactly.
 ///
 /// # What counts
 ///
-/// Of every ray the part up to a radius at which the loss passes the rise. If it falls below again further out, that part
-/// does not count, and a rise on less than half of the way may be passed over. A ray ends at `max_length`: the volume is
-/// that of the basin within this distance. A loss that is not finite is above every rise.
+/// Of every ray the part up to a radius at which the loss passes the rise. If it falls below again further out, that
+/// part does not count, and a rise on less than half of the way may be passed over. A ray ends at `max_length`: the
+/// volume is that of the basin within this distance. A loss that is not finite is above every rise.
 ///
 /// # Units
 ///
-/// `rise` in units of the loss, `max_length` in units of the parameters, the volume in the `d`-th power of these. Rescaling
-/// the weights of a network that computes the same function changes its volume; compare volumes of models of one
-/// architecture and similar norms.
+/// `rise` in units of the loss, `max_length` in units of the parameters, the volume in the `d`-th power of these.
+/// Rescaling the weights of a network that computes the same function changes its volume; compare volumes of models of
+/// one architecture and similar norms.
 ///
 /// # Cost
 ///
-/// One pass over the data for the base loss, and two to six for each ray; no gradients. A few vectors of parameters. With
-/// an operator of up to `num_eigenpairs` parameters two products for each of them; otherwise those of the eigenpairs and
-/// 64 for a trace. The eigenvectors stay in memory.
+/// One pass over the data for the base loss, and two to six for each ray; no gradients. A few vectors of parameters.
+/// With an operator of up to `num_eigenpairs` parameters two products for each of them; otherwise those of the
+/// eigenpairs and 64 for a trace. The eigenvectors stay in memory.
 ///
 /// # Reproducibility
 ///
@@ -59,8 +59,8 @@ use crate::space::{ParamVector, epsilon};
 ///
 /// # Defaults
 ///
-/// 100 rays, at most 1,000 long, 64 eigenpairs, radii such that their errors change `ln V` by 0.01 or less, seed 0: ours.
-/// Curvatures, with their absolute values, count as at least 10⁻⁶ of the largest one.
+/// 100 rays, at most 1,000 long, 64 eigenpairs, radii such that their errors change `ln V` by 0.01 or less, seed 0:
+/// ours. Curvatures, with their absolute values, count as at least 10⁻⁶ of the largest one.
 ///
 /// # References
 ///
@@ -104,8 +104,8 @@ pub struct BasinVolumeConfig {
     /// The length at which a ray ends.
     #[config(default = 1000.0)]
     pub max_length: f64,
-    /// The error of `ln V` that the errors of radii may cause, for a quadratic loss. The rounding of the element type may
-    /// cause more.
+    /// The error of `ln V` that the errors of radii may cause, for a quadratic loss. The rounding of the element type
+    /// may cause more.
     #[config(default = 0.01)]
     pub tolerance: f64,
     /// Eigenpairs of the curvature, those of largest absolute value. The other directions share the mean of the other
@@ -118,15 +118,15 @@ pub struct BasinVolumeConfig {
 }
 
 impl BasinVolumeConfig {
-    /// Measures the basin around `model` along directions that are uniform on the sphere, over the parameters and in the
-    /// mode of `risk`.
+    /// Measures the basin around `model` along directions that are uniform on the sphere, over the parameters and in
+    /// the mode of `risk`.
     ///
     /// The model, its running statistics included, is not changed.
     ///
     /// # Errors
     ///
-    /// [`SharpnessError::OutOfRange`], also for a rise that rounding can make; [`SharpnessError::Stopped`] before the first
-    /// ray is complete; [`SharpnessError::Loss`] and [`SharpnessError::Space`] as the risk returns them.
+    /// [`SharpnessError::OutOfRange`], also for a rise that rounding can make; [`SharpnessError::Stopped`] before the
+    /// first ray is complete; [`SharpnessError::Loss`] and [`SharpnessError::Space`] as the risk returns them.
     pub fn run<M: Module, K>(
         &self,
         risk: &Risk<'_, M, K>,
@@ -136,8 +136,8 @@ impl BasinVolumeConfig {
         self.measured(risk, model, &Shape::round())
     }
 
-    /// As [`run`](Self::run), with directions in units of `1/√|h_i|`, for given curvatures `h` along the coordinates: the
-    /// diagonal of the Hessian, or an average of squared gradients.
+    /// As [`run`](Self::run), with directions in units of `1/√|h_i|`, for given curvatures `h` along the coordinates:
+    /// the diagonal of the Hessian, or an average of squared gradients.
     ///
     /// # Errors
     ///
@@ -154,14 +154,14 @@ impl BasinVolumeConfig {
         self.measured(risk, model, &Shape::diagonal(curvatures)?)
     }
 
-    /// As [`run`](Self::run), with directions in units of `1/√|λ|` along the eigenvectors of `operator`, usually the Hessian
-    /// or a Gauss-Newton matrix at `model`.
+    /// As [`run`](Self::run), with directions in units of `1/√|λ|` along the eigenvectors of `operator`, usually the
+    /// Hessian or a Gauss-Newton matrix at `model`.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), and [`SharpnessError::NoCurvature`] for the zero operator, [`SharpnessError::Krylov`] for a
-    /// product that is not finite, [`SharpnessError::Curvature`], [`SharpnessError::Space`] for an operator over other
-    /// parameters.
+    /// As [`run`](Self::run), and [`SharpnessError::NoCurvature`] for the zero operator, [`SharpnessError::Krylov`] for
+    /// a product that is not finite, [`SharpnessError::Curvature`], [`SharpnessError::Space`] for an operator over
+    /// other parameters.
     pub fn run_with_curvature<M, K, A>(
         &self,
         risk: &Risk<'_, M, K>,

@@ -6,10 +6,10 @@ const MOST: usize = 120;
 /// A radius at which `excess` changes its sign, to a relative tolerance; none if it is not positive anywhere up to
 /// `limit`, as far as looked at.
 ///
-/// `excess` is −1 at radius zero, for which it is not called, and positive beyond the region; infinite values are fine. From
-/// `guess` the radius is doubled until `excess` is positive. The bracket is then refined by Chandrupatla's method, which
-/// chooses between bisection and inverse quadratic interpolation. A radius at which `|excess|` is at most the tolerance is
-/// a result, too.
+/// `excess` is −1 at radius zero, for which it is not called, and positive beyond the region; infinite values are fine.
+/// From `guess` the radius is doubled until `excess` is positive. The bracket is then refined by Chandrupatla's method,
+/// which chooses between bisection and inverse quadratic interpolation. A radius at which `|excess|` is at most the
+/// tolerance is a result, too.
 ///
 /// # Reference
 ///
