@@ -43,6 +43,8 @@ mod survey {
     pub(crate) mod models;
     pub(crate) mod optimizer_name;
     pub(crate) mod page;
+    pub(crate) mod page_headline;
+    pub(crate) mod page_paths;
     pub(crate) mod page_tables;
     pub(crate) mod paths;
     pub(crate) mod paths_report;
@@ -60,6 +62,7 @@ mod survey {
     pub(crate) mod surfaces_report;
     pub(crate) mod table;
     pub(crate) mod train;
+    pub(crate) mod words;
 }
 
 fn main() -> ExitCode {

@@ -40,6 +40,7 @@ mod optim {
     mod precision;
     mod records;
     mod registry;
+    mod saddle_escape;
     mod saddle_free;
     mod settings;
     mod statistics;
@@ -47,6 +48,7 @@ mod optim {
     mod subspaces;
     mod tickets;
     mod trust_region;
+    mod trust_region_newton;
     mod weight_masks;
 }
 mod curvature {
@@ -122,6 +124,7 @@ mod trajectory {
 mod dynamics {
     mod edge_of_stability;
     mod edges;
+    mod flow;
     mod history;
     #[cfg(feature = "train")]
     mod learner;
@@ -138,6 +141,7 @@ mod dynamics {
 }
 mod writing {
     mod results;
+    mod training_results;
 }
 #[cfg(feature = "report")]
 mod report {

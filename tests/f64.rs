@@ -45,6 +45,7 @@ mod spectrum {
     mod answers;
     mod bad_input;
     mod coverage;
+    mod critical_points;
     mod digits;
     mod fixture;
     mod laws;
@@ -53,6 +54,7 @@ mod spectrum {
     mod single_precision;
 }
 mod sharpness {
+    mod coercivity;
     mod effective_dimension;
     mod fisher_rao;
     mod keskar;

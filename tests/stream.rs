@@ -30,6 +30,7 @@ mod optim {
     #[cfg(feature = "train")]
     mod learner;
     mod masks;
+    mod trust_region_draws;
 }
 mod path {
     mod digits;

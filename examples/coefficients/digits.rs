@@ -97,6 +97,7 @@ fn measure(model: &Mlp, split: &Split, args: &Args) -> Result<LearningCoefficien
     let risk = Risk::new(&loss, std::slice::from_ref(&split.train));
     let posterior = PosteriorConfig::new(split.num_train)
         .with_localizer(args.localizer)
+        .with_num_chains(4)
         .with_burn_in(args.length(500))
         .with_num_draws(args.length(1_500))
         .with_num_threads(THREADS)

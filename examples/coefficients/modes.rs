@@ -61,6 +61,7 @@ fn measure(args: &Args) -> Result<Curve, Failure> {
         done = steps;
         let posterior = PosteriorConfig::new(TEMPERED)
             .with_inverse_temperature(1.0)
+            .with_num_chains(4)
             .with_burn_in(args.length(3_000))
             .with_num_draws(args.length(9_000))
             .with_num_threads(THREADS)
@@ -131,9 +132,9 @@ fn print_stages(stages: &Stages) {
     println!();
 }
 
-/// When each mode is learned, beside the knots around that.
+/// When each mode is learned, beside the stage in which it is seen.
 fn print_modes(stages: &Stages) {
-    println!("  Modes: exact times, and the rising stage that overlaps them most");
+    println!("  Modes: exact times, and the rising stage in which they are seen");
     println!(
         "  {:>4}  {:>8}  {:>14}  {:>14}  {:>16}",
         "mode", "strength", "seen at", "half learned", "the stage"
@@ -141,19 +142,12 @@ fn print_modes(stages: &Stages) {
     println!("  {}", "─".repeat(66));
     for (index, mode) in MODES.into_iter().enumerate() {
         let (seen, half) = (time_of(seen_strength(), mode), time_of(0.5 * mode, mode));
-        let overlap = |start: f64, end: f64| (end.min(half).ln() - start.max(seen).ln()).max(0.0);
+        let holds = |stage: &&Stage| stage.start <= seen && seen <= stage.end;
         let rises = |stage: &&Stage| !stage.is_plateau && stage.slope > 0.0;
-        let rising = stages.stages.iter().filter(rises);
-        let nearest = rising.max_by(|a, b| {
-            let [a, b] = [a, b].map(|stage| overlap(stage.start, stage.end));
-            a.total_cmp(&b)
-        });
-        let stage = nearest
-            .filter(|stage| overlap(stage.start, stage.end) > 0.0)
-            .map_or_else(
-                || "none".to_string(),
-                |stage| format!("{:.2} to {:.2}", stage.start, stage.end),
-            );
+        let stage = stages.stages.iter().filter(rises).find(holds).map_or_else(
+            || "none".to_string(),
+            |stage| format!("{:.2} to {:.2}", stage.start, stage.end),
+        );
         println!(
             "  {:>4}  {mode:>8.2}  {seen:>14.2}  {half:>14.2}  {stage:>16}",
             index + 1

@@ -36,6 +36,15 @@ impl By {
         }
     }
 
+    /// What the units are compared by, in a word.
+    pub(crate) fn basis(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Weights => "weights",
+            Self::Activations(_) => "activations",
+        }
+    }
+
     /// The second network, permuted. Units without activations are permuted by their weights.
     fn applied<M: Classifier>(
         self,

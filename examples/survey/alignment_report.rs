@@ -14,7 +14,7 @@ pub(crate) fn section(connected: &Connected) -> String {
 /// One row for each way to align, and one for the curve; empty without lines.
 pub(crate) fn columns(connected: &Connected) -> Vec<Column> {
     let bezier = &connected.connection.bezier;
-    let barrier = |losses: &PathValues| losses.barriers.map(|barriers| barriers.above_worse_end);
+    let barrier = |losses: &PathValues| losses.barriers.map(|barriers| barriers.above_line);
     let curve = [
         barrier(&bezier.train),
         bezier.test.as_ref().and_then(barrier),
@@ -36,7 +36,7 @@ fn columns_of(lines: &[AlignedLine], length: f64, curve: [Option<f64>; 2]) -> Ve
         let of = |by: By| {
             let mut found = lines.iter();
             let found = found.find(|line| line.by == by && line.repaired == repaired)?;
-            Some(side(&found.line).barriers.above_worse_end)
+            Some(side(&found.line).barriers.above_line)
         };
         let cells = plain.iter().map(|line| shown(of(line.by)));
         Column::of_cells(title, cells.chain([shown(curve)]).collect())

@@ -14,9 +14,10 @@ pub(crate) fn section(arguments: &Arguments, paths: &Paths) -> String {
         return String::new();
     }
     format!(
-        "Barriers between two networks trained from different seeds: the largest training loss above the worse end\n\
+        "Barriers between two networks trained from different seeds: the largest rise of the training loss above the\n\
+         straight line between the losses of the ends\n\
          {}\n  \
-         aligned          units of the second network permuted onto those of the first, by weights or by activations\n  \
+         aligned          units of the second network permuted onto those of the first, by what lowers the barrier most\n  \
          curve and chain  with one bend each, fitted in {} passes over the data\n{}\n",
         aligned(&columns(&paths.pairs)),
         arguments.path_epochs,
@@ -26,11 +27,9 @@ pub(crate) fn section(arguments: &Arguments, paths: &Paths) -> String {
 
 /// One row for each pair of networks.
 pub(crate) fn columns(pairs: &[Connected]) -> Vec<Column> {
-    let column = |title: &str, barrier: &dyn Fn(&Connected) -> Option<f64>| {
-        let cells = pairs.iter().map(|pair| match barrier(pair) {
-            Some(barrier) => format!("{barrier:.4}"),
-            None => "-".to_string(),
-        });
+    let column = |title: &str, barrier: &dyn Fn(&Connected) -> Option<String>| {
+        let cells = pairs.iter().map(barrier);
+        let cells = cells.map(|cell| cell.unwrap_or_else(|| "-".to_string()));
         Column::of_cells(title, cells.collect())
     };
     vec![
@@ -48,17 +47,21 @@ fn name(pair: &Connected) -> String {
     format!("{}, seeds {first} and {second}", pair.network.title())
 }
 
-fn along(profile: &CurveProfile) -> Option<f64> {
-    profile.barriers().map(|barriers| barriers.above_worse_end)
+fn along(profile: &CurveProfile) -> Option<String> {
+    let barriers = profile.barriers()?;
+    Some(format!("{:.4}", barriers.above_line))
 }
 
-fn of_aligned(pair: &Connected, is_repaired: bool) -> Option<f64> {
-    lowest(&pair.alignment, is_repaired).map(|line| line.line.train.barriers.above_worse_end)
+/// With what the alignment compared.
+fn of_aligned(pair: &Connected, is_repaired: bool) -> Option<String> {
+    let line = lowest(&pair.alignment, is_repaired)?;
+    let (barrier, basis) = (line.line.train.barriers.above_line, line.by.basis());
+    Some(format!("{barrier:.4} by {basis}"))
 }
 
 /// The line to an aligned network with the lowest barrier, with or without repair.
 pub(crate) fn lowest(lines: &[AlignedLine], is_repaired: bool) -> Option<&AlignedLine> {
-    let barrier = |line: &AlignedLine| line.line.train.barriers.above_worse_end;
+    let barrier = |line: &AlignedLine| line.line.train.barriers.above_line;
     let lines = lines.iter();
     lines
         .filter(|line| line.by != By::Nothing && line.repaired == is_repaired)
@@ -112,7 +115,7 @@ mod tests {
         ];
         let barrier = |is_repaired: bool| {
             let found = lowest(&lines, is_repaired);
-            found.map(|line| line.line.train.barriers.above_worse_end)
+            found.map(|line| line.line.train.barriers.above_line)
         };
         assert_eq!([false, true].map(barrier), [Some(0.25), Some(0.5)]);
         assert!(lowest(&lines[..1], false).is_none());

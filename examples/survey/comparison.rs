@@ -56,6 +56,7 @@ pub(crate) struct Comparison {
     pub(crate) test_loss: Difference,
     pub(crate) average_rise: Difference,
     pub(crate) worst_case_rise: Difference,
+    pub(crate) lambda_max: Difference,
 }
 
 impl Comparison {
@@ -74,6 +75,7 @@ impl Comparison {
             test_loss: difference(|run| run.measured.test_loss),
             average_rise: difference(|run| run.measured.sharpness.average_rise),
             worst_case_rise: difference(|run| run.measured.sharpness.worst_case_rise),
+            lambda_max: difference(|run| run.measured.spectrum.top[0]),
         }
     }
 }

@@ -100,7 +100,7 @@ impl Classifier for Mlp {
     }
 }
 
-/// 64-128-128-128-10 with rectifiers, for paths.
+/// The wide MLP: 64-128-128-128-10 with rectifiers, for paths.
 #[derive(Module, Debug)]
 pub(crate) struct DeepMlp {
     hidden: [Linear; 3],

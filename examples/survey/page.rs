@@ -10,40 +10,52 @@ use super::data::ATTRIBUTION;
 use super::date::today;
 use super::findings::Findings;
 use super::json::command;
-use super::page_tables::with_tables;
-use super::paths_run::{Network, Paths};
+use super::models::ModelName;
+use super::page_headline::sentences;
+use super::page_paths;
+use super::page_tables::{with_barriers, with_eigenvalues, with_results};
+use super::paths_run::Network;
 use super::recorder::TEST_LOSS;
 use super::settings::{BATCH_SIZE, LEARNING_RATE, MOMENTUM, Settings};
 use super::summary::Row;
 use super::surfaces::Surface;
 use super::table::thousands;
+use super::words::listed;
 
+/// Results first, then surfaces, training and spectra, then what is between networks.
 pub(crate) fn page(found: &Findings<'_>) -> Result<Report, Box<dyn Error>> {
-    let mut builder = ReportBuilder::new(title(found));
+    let mut head = Report::new(title(found));
     for fact in facts(found) {
-        builder = builder.with_fact(fact);
+        head = head.with_line(fact);
     }
+    for sentence in sentences(found) {
+        head = head.with_sentence(sentence);
+    }
+    let results = with_results(ReportBuilder::from(head), found).build();
+    let mut builder = ReportBuilder::from(results);
     for surface in found.surfaces {
         builder = with_surface(builder, surface)?;
     }
     let first = found.arguments.models().first().copied();
     for row in &found.summary.rows {
-        builder = with_row(builder, row, Some(row.model) == first);
+        builder = with_row(builder, row, found.arguments.seed, Some(row.model) == first);
     }
-    builder = with_paths(builder, found.paths);
-    builder = with_tables(builder, found);
+    let mut report = with_eigenvalues(builder, &found.summary.rows).build();
+    for panel in page_paths::panels(found.paths) {
+        report = report.with_panel(panel);
+    }
+    let builder = with_barriers(ReportBuilder::from(report), found.paths);
     Ok(with_details(builder, found)?.build())
 }
 
 fn title(found: &Findings<'_>) -> String {
     let upper = |name: String| name.to_uppercase();
     let models = found.arguments.models().into_iter();
+    let models: Vec<String> = models.map(|name| upper(name.to_string())).collect();
     let optimizers = found.arguments.optimizers().into_iter();
-    format!(
-        "Handwritten digits: {} trained with {}",
-        listed(models.map(|name| upper(name.to_string()))),
-        listed(optimizers.map(|name| upper(name.to_string()))),
-    )
+    let optimizers: Vec<String> = optimizers.map(|name| upper(name.to_string())).collect();
+    let (models, optimizers) = (listed(&models), listed(&optimizers));
+    format!("Handwritten digits: {models} trained with {optimizers}")
 }
 
 /// What was trained, on what, and how.
@@ -52,11 +64,16 @@ fn facts(found: &Findings<'_>) -> Vec<String> {
     let rows = &found.summary.rows;
     let sizes = arguments.models().into_iter().filter_map(|model| {
         let row = rows.iter().find(|row| row.model == model)?;
-        let (name, size) = (model.to_string(), thousands(row.parameters as f64));
-        Some(format!("{} with {size} parameters", name.to_uppercase()))
+        let size = thousands(row.parameters as f64);
+        let name = match model {
+            ModelName::Cnn => "CNN",
+            ModelName::Mlp => "MLP 64-128-64-10",
+        };
+        Some(format!("{name} with {size} parameters"))
     });
+    let sizes: Vec<String> = sizes.collect();
     let mut facts = vec![
-        listed(sizes),
+        listed(&sizes),
         format!(
             "{} images of 8 × 8 pixels to train on, {} to test",
             thousands(split.num_train as f64),
@@ -73,12 +90,21 @@ fn facts(found: &Findings<'_>) -> Vec<String> {
             arguments.seed
         ),
     ];
+    if !found.paths.pairs.is_empty() {
+        facts.push(between(found));
+    }
     if !found.surfaces.is_empty() {
-        facts.push(
+        let range = match found.surfaces.len() {
+            1 => String::new(),
+            count => format!(
+                ". {} cover the same distances between weights; the axes have them in percent of each network's norm",
+                if count == 2 { "Both" } else { "All" }
+            ),
+        };
+        facts.push(format!(
             "Every surface lies in the plane of the two components of its own network's training run: a plane through \
-             all networks would hold little of any run. All windows are equally large"
-                .to_string(),
-        );
+             all networks would hold little of any run{range}"
+        ));
     }
     facts.extend([
         format!(
@@ -90,6 +116,25 @@ fn facts(found: &Findings<'_>) -> Vec<String> {
         format!("Data: {ATTRIBUTION}"),
     ]);
     facts
+}
+
+/// Which networks the paths and alignments are between.
+fn between(found: &Findings<'_>) -> String {
+    let has = |network: Network| found.paths.pairs.iter().any(|pair| pair.network == network);
+    let names = [
+        (Network::Cnn, "CNNs"),
+        (Network::DeepMlp, "wide MLPs (64-128-128-128-10)"),
+    ];
+    let names = names.into_iter().filter(|(network, _)| has(*network));
+    let names: Vec<String> = names.map(|(_, name)| name.to_string()).collect();
+    let epochs = match found.arguments.path_epochs.div_ceil(2) {
+        1 => "1 epoch".to_string(),
+        count => format!("{count} epochs"),
+    };
+    let names = listed(&names);
+    format!(
+        "Paths and alignments are between {names} that were trained for this, {epochs} each with SGD"
+    )
 }
 
 /// The surface around a network, and its training.
@@ -119,32 +164,19 @@ fn with_surface(
 }
 
 /// The spectrum of a network, and the measures of its sharpness if it is one of the first kind: numbers of different kinds
-/// of networks are not to be compared.
-fn with_row(mut builder: ReportBuilder, row: &Row, is_first_kind: bool) -> ReportBuilder {
-    let name = row.name();
+/// of networks are not to be compared. Both are of the first seed.
+fn with_row(
+    mut builder: ReportBuilder,
+    row: &Row,
+    seed: u32,
+    is_first_kind: bool,
+) -> ReportBuilder {
+    let name = format!("{}, seed {seed}", row.name());
     if let Some(density) = &row.density {
         builder = builder.with_spectrum(&name, density);
     }
     if let Some(report) = row.sharpness_report.as_ref().filter(|_| is_first_kind) {
         builder = builder.with_sharpness(&name, report);
-    }
-    builder
-}
-
-/// The paths between two CNNs, and the graph of MLPs.
-fn with_paths(mut builder: ReportBuilder, paths: &Paths) -> ReportBuilder {
-    let mut pairs = paths.pairs.iter();
-    if let Some(pair) = pairs.find(|pair| pair.network == Network::Cnn) {
-        let connection = &pair.connection;
-        builder = builder
-            .with_path("straight line", &connection.line)
-            .with_path("fitted Bézier curve", &connection.bezier)
-            .with_path("fitted chain with one bend", &connection.chain)
-            .with_path("line in a random direction", &connection.random);
-    }
-    if let Some(graph) = &paths.graph {
-        let names: Vec<&str> = graph.networks.iter().map(String::as_str).collect();
-        builder = builder.with_models(&names, &graph.tree);
     }
     builder
 }
@@ -172,14 +204,4 @@ fn with_details(
         }
     }
     Ok(builder)
-}
-
-/// "a, b and c".
-fn listed(names: impl Iterator<Item = String>) -> String {
-    let names: Vec<String> = names.collect();
-    match &names[..] {
-        [] => String::new(),
-        [only] => only.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
 }

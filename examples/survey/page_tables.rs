@@ -6,12 +6,14 @@ use super::alignment_report;
 use super::barriers_report;
 use super::findings::Findings;
 use super::graph_report;
-use super::paths_run::Paths;
+use super::paths_run::{Connected, Network, Paths};
 use super::reading::statements;
 use super::report::{fit_columns, sharpness_columns};
+use super::settings::{BALL, GRADIENT_ZERO, NOISE};
 use super::spectrum_report;
 use super::summary::{Row, Summary};
-use super::table::{Column, cells};
+use super::table::{Column, cells, with_minus_sign};
+use super::words::{capitalized, spelled};
 
 /// What a table says, and what it does not.
 struct Words<'a> {
@@ -21,12 +23,12 @@ struct Words<'a> {
     header: &'a [&'a str],
 }
 
-pub(crate) fn with_tables(builder: ReportBuilder, found: &Findings<'_>) -> ReportBuilder {
+/// How well the networks fit, how sharp they are, what they took, and which differences are clear.
+pub(crate) fn with_results(builder: ReportBuilder, found: &Findings<'_>) -> ReportBuilder {
     let rows = &found.summary.rows;
     let builder = with_fit(builder, rows);
-    let builder = with_comparisons(builder, found.summary);
-    let builder = with_eigenvalues(builder, rows);
-    with_barriers(builder, found.paths)
+    let builder = with_sharpness(builder, rows);
+    with_comparisons(builder, found.summary, found.arguments.seeds as usize)
 }
 
 fn with_fit(builder: ReportBuilder, rows: &[Row]) -> ReportBuilder {
@@ -44,36 +46,43 @@ fn with_fit(builder: ReportBuilder, rows: &[Row]) -> ReportBuilder {
             "test accuracy (%)",
         ],
     };
-    let builder = with_columns(builder, &words, &with_names(rows, fit_columns(rows)));
+    with_columns(builder, &words, &with_names(rows, fit_columns(rows)))
+}
+
+fn with_sharpness(builder: ReportBuilder, rows: &[Row]) -> ReportBuilder {
+    let average = format!("average rise (filter-relative, sigma {NOISE})");
+    let worst = format!("worst-case rise (absolute, rho {BALL})");
     let words = Words {
         title: "Sharpness and cost",
-        caption: "How far the training loss rises around the trained networks: under noise on the weights, at the worst \
-            place near by, and by its largest curvature λ_max. Small numbers mean a flat minimum. Beside them what one \
-            training took.",
+        caption: "How far the training loss rises around the trained networks: on average under noise on the weights, at \
+            the worst place nearby, and by its largest curvature λ_max. Small numbers mean a flat minimum. Radii \
+            differ: do not compare the average rise with the worst-case rise. Beside them what one training took.",
         cannot_tell: "Which network generalizes better. A network can be made sharper by scaling its weights without \
-            changing what it computes; only the average rise is made not to depend on that.",
+            changing what it computes; only the average rise is designed to be unaffected by it.",
         header: &[
             "network",
-            "average rise",
-            "worst-case rise",
+            &average,
+            &worst,
             "λ_max",
             "gradients",
-            "ms a step",
+            "ms per step",
         ],
     };
     with_columns(builder, &words, &with_names(rows, sharpness_columns(rows)))
 }
 
 /// The comparisons in words.
-fn with_comparisons(builder: ReportBuilder, summary: &Summary) -> ReportBuilder {
+fn with_comparisons(builder: ReportBuilder, summary: &Summary, seeds: usize) -> ReportBuilder {
+    let Some(first) = summary.comparisons.first() else {
+        return builder;
+    };
     let mut rows = Vec::new();
     for comparison in &summary.comparisons {
         let mut all = summary.rows.iter();
         let baseline =
             all.find(|row| (row.model, row.optimizer) == (comparison.model, comparison.baseline));
         let Some(baseline) = baseline else { continue };
-        let rises = (baseline.average_rise.mean, baseline.worst_case_rise.mean);
-        for statement in statements(comparison, rises) {
+        for statement in statements(comparison, baseline) {
             let verdict = match statement.verdict {
                 "" => "one seed says nothing",
                 verdict => verdict,
@@ -81,57 +90,66 @@ fn with_comparisons(builder: ReportBuilder, summary: &Summary) -> ReportBuilder 
             rows.push(vec![
                 format!("{} {}", comparison.model, comparison.optimizer),
                 statement.what.to_string(),
-                statement.difference,
+                with_minus_sign(&statement.difference),
                 verdict.to_string(),
             ]);
         }
     }
+    let title = match seeds {
+        1 => "What one seed can show".to_string(),
+        count => format!("What {} seeds can show", spelled(count)),
+    };
+    let compared = format!("compared with {}", first.baseline);
     let words = Words {
-        title: "What the seeds allow to say",
+        title: &title,
         caption: "Both optimizers start from the same weights and see the same batches, so they are compared seed by \
-            seed. A difference is clear beyond the 95 % points of Student's t.",
+            seed. Clear: p < 0.05 in a paired t-test.",
         cannot_tell: "Whether a clear difference is a large one, or a lucky one: by chance alone, one comparison in \
             twenty would be clear.",
-        header: &[
-            "network",
-            "quantity",
-            "compared with the first optimizer",
-            "verdict",
-        ],
+        header: &["network", "quantity", &compared, "verdict"],
     };
     with_rows(builder, &words, rows)
 }
 
-fn with_eigenvalues(builder: ReportBuilder, rows: &[Row]) -> ReportBuilder {
+/// The outermost eigenvalues, and what the end points are.
+pub(crate) fn with_eigenvalues(builder: ReportBuilder, rows: &[Row]) -> ReportBuilder {
     let mut columns = spectrum_report::columns(rows);
-    columns.push(Column::new("", rows, |row| row.point.to_string()));
+    columns.push(Column::new("", rows, |row| {
+        spectrum_report::short_end_point(&row.point)
+    }));
+    let caption = format!(
+        "The curvatures of the training loss: the largest, the next four of the first seed, their sum, and the smallest. \
+         The last column says what the end point of the first seed is. One whose gradient is longer than \
+         {GRADIENT_ZERO} is not stationary, and so neither a minimum nor a saddle."
+    );
     let words = Words {
         title: "Eigenvalues of the Hessian",
-        caption: "The curvatures of the training loss: the largest, the next four of the first seed, their sum, and the \
-            smallest. The last column says what the end point of the first seed is.",
-        cannot_tell: "That a saddle harms: compare its negative curvature, λ_min, with the largest one. And how many \
-            curvatures there are of each size: that is in the spectra.",
+        caption: &caption,
+        cannot_tell: "Whether negative curvature harms: compare λ_min with the largest one. And how many curvatures \
+            there are of each size: that is in the spectra.",
         header: &[
             "network",
             "λ_max",
             "2nd to 5th",
             "trace",
             "λ_min",
-            "length of the gradient",
+            "norm of the gradient",
             "end point",
         ],
     };
     with_columns(builder, &words, &with_names(rows, columns))
 }
 
-fn with_barriers(mut builder: ReportBuilder, paths: &Paths) -> ReportBuilder {
+/// Barriers of paths, before and after alignment, and the highest losses between MLPs.
+pub(crate) fn with_barriers(mut builder: ReportBuilder, paths: &Paths) -> ReportBuilder {
     let words = Words {
         title: "Barriers",
-        caption: "How far the training loss rises above the worse of two networks that were trained from different \
-            seeds: along the straight line between them, along the line after the hidden units of the second network \
-            were put into the order of those of the first, the same with repaired statistics, and along fitted curves.",
-        cannot_tell: "That the networks are in separate wells. A barrier is that of one path, and the best order of the \
-            units is not known.",
+        caption: "The barrier of a path is how far the training loss rises above the straight line between the losses of \
+            its ends, here two networks that were trained from different seeds. Aligned: the hidden units of the second \
+            network are put into the order of those of the first, by their weights or by their activations, whichever \
+            gives the lower barrier. Repaired: the statistics of units in between are those of the ends.",
+        cannot_tell: "Whether the networks are in separate wells. A barrier is that of one path, and the best order of \
+            the units is not known.",
         header: &[
             "networks",
             "straight line",
@@ -143,33 +161,16 @@ fn with_barriers(mut builder: ReportBuilder, paths: &Paths) -> ReportBuilder {
     };
     builder = with_columns(builder, &words, &barriers_report::columns(&paths.pairs));
     for pair in &paths.pairs {
-        let [first, second] = pair.connection.seeds;
-        let title = format!("Alignment of {} {second} to {first}", pair.network.title());
-        let words = Words {
-            title: &title,
-            caption: "Networks whose hidden units are in another order compute the same. The barrier on the line to the \
-                second network, with its units in the order that one of these ways finds: as it is, and after REPAIR, \
-                which sets the means and variances of units in between to those of the ends.",
-            cannot_tell: "Whether a better order exists: the search finds one that no exchange within a layer improves.",
-            header: &[
-                "the second network",
-                "distance",
-                "training images",
-                "repaired, training images",
-                "test images",
-                "repaired, test images",
-            ],
-        };
-        builder = with_columns(builder, &words, &alignment_report::columns(pair));
+        builder = with_alignment(builder, pair);
     }
     let Some(graph) = &paths.graph else {
         return builder;
     };
     let words = Words {
-        title: "Pairs of the graph",
-        caption: "The largest training loss between two MLPs, on the straight line and on a fitted Bézier curve. The \
-            lowest passes make the tree of networks.",
-        cannot_tell: "That no lower pass exists.",
+        title: "Pairs of MLPs",
+        caption: "The largest training loss between two MLPs of the comparison, on the straight line and on a fitted \
+            Bézier curve. The lowest passes make the tree of MLPs.",
+        cannot_tell: "Whether a lower pass exists.",
         header: &[
             "networks",
             "straight line",
@@ -178,6 +179,44 @@ fn with_barriers(mut builder: ReportBuilder, paths: &Paths) -> ReportBuilder {
         ],
     };
     with_columns(builder, &words, &graph_report::edges(graph))
+}
+
+fn with_alignment(builder: ReportBuilder, pair: &Connected) -> ReportBuilder {
+    let [first, second] = pair.connection.seeds;
+    let title = format!(
+        "{}: seed {second} aligned to seed {first}",
+        heading(pair.network)
+    );
+    let lines = pair
+        .alignment
+        .first()
+        .map_or(0, |line| line.line.times.len());
+    let caption = format!(
+        "Reordering hidden units does not change what a network computes. The barrier on the line to the second network, \
+         with its units in the order that one of these ways finds: as it is, and after REPAIR, which sets the means and \
+         variances of units in between to those of the ends. Lines are measured at {lines} places, the curve at {}.",
+        pair.connection.bezier.times.len()
+    );
+    let words = Words {
+        title: &title,
+        caption: &caption,
+        cannot_tell: "Whether a better order exists: the search finds one that no exchange within a layer improves.",
+        header: &[
+            "the second network",
+            "length of the path",
+            "training images",
+            "repaired, training images",
+            "test images",
+            "repaired, test images",
+        ],
+    };
+    with_columns(builder, &words, &alignment_report::columns(pair))
+}
+
+/// `CNN`, `Wide MLP 64-128-128-128-10`.
+fn heading(network: Network) -> String {
+    let title = network.title();
+    capitalized(&title.replace("cnn", "CNN").replace("mlp", "MLP"))
 }
 
 /// The columns beside the names of the rows.

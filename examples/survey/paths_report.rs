@@ -16,7 +16,7 @@ pub(crate) fn section(arguments: &Arguments, paths: &[Connected]) -> String {
         "Paths between two networks trained from different seeds, in {} passes over the data \
          each; both curves fitted in {}.\n  Loss from one network (left) to the other, on one logarithmic \
          scale for each pair. Statistics of\n  batch norm are re-estimated at every place. The \
-         barrier is that above the worse end.\n\n",
+         barrier is that above the straight line between the losses of the ends.\n\n",
         arguments.path_epochs.div_ceil(2),
         arguments.path_epochs
     );
@@ -61,7 +61,7 @@ fn pair(connected: &Connected) -> String {
             // The end of the random line is not a trained network.
             let barrier = match (name, losses.barriers) {
                 ("random", _) | (_, None) => "-".to_string(),
-                (_, Some(barriers)) => format!("{:.4}", barriers.above_worse_end),
+                (_, Some(barriers)) => format!("{:.4}", barriers.above_line),
             };
             let accuracy = side.accuracy(profile).iter().copied().fold(1.0, f64::min);
             text += &format!(

@@ -22,7 +22,7 @@ const NUM_POINTS: usize = 61;
 /// Places of a line to an aligned network, each of which is also repaired.
 const ALIGNED_POINTS: usize = 11;
 
-/// The networks that are connected: the CNN of the comparison, and a deeper MLP.
+/// The networks that are connected: the CNN of the comparison, and an MLP that is wider and deeper than that of it.
 #[derive(Serialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Network {
@@ -137,7 +137,7 @@ impl Network {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Cnn => "cnn",
-            Self::DeepMlp => "mlp 64-128-128-128-10",
+            Self::DeepMlp => "wide mlp 64-128-128-128-10",
         }
     }
 }

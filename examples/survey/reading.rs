@@ -1,6 +1,8 @@
 //! The comparisons in words, decided by the numbers alone.
 
 use super::comparison::{Comparison, Difference, PointKind};
+use super::estimate::Estimate;
+use super::summary::Row;
 
 /// What was compared, in words.
 pub(crate) struct Statement {
@@ -11,21 +13,23 @@ pub(crate) struct Statement {
     pub(crate) verdict: &'static str,
 }
 
-/// What one comparison says.
-pub(crate) fn statements(comparison: &Comparison, baseline_rises: (f64, f64)) -> [Statement; 4] {
+/// What one comparison says. `row` is that of the baseline.
+pub(crate) fn statements(comparison: &Comparison, row: &Row) -> [Statement; 5] {
     let Comparison {
         baseline,
         test_accuracy,
         test_loss,
         average_rise,
         worst_case_rise,
+        lambda_max,
         ..
     } = comparison;
     let baseline = baseline.to_string();
     let accuracy = by(test_accuracy, 100.0, 2, " points");
     let loss = by(test_loss, 1.0, 4, "");
-    let average = times(average_rise, baseline_rises.0, &baseline);
-    let worst = times(worst_case_rise, baseline_rises.1, &baseline);
+    let average = times(average_rise, row.average_rise, &baseline);
+    let worst = times(worst_case_rise, row.worst_case_rise, &baseline);
+    let largest = times(lambda_max, row.lambda_max, &baseline);
     [
         (
             "test accuracy",
@@ -35,6 +39,7 @@ pub(crate) fn statements(comparison: &Comparison, baseline_rises: (f64, f64)) ->
         ("test loss", format!("{loss} {baseline}'s"), test_loss),
         ("average rise", average, average_rise),
         ("worst-case rise", worst, worst_case_rise),
+        ("λ_max", largest, lambda_max),
     ]
     .map(|(what, difference, compared)| Statement {
         what,
@@ -43,11 +48,11 @@ pub(crate) fn statements(comparison: &Comparison, baseline_rises: (f64, f64)) ->
     })
 }
 
-/// Four lines about one comparison.
-pub(crate) fn reading(comparison: &Comparison, baseline_rises: (f64, f64)) -> String {
+/// Five lines about one comparison. `row` is that of the baseline.
+pub(crate) fn reading(comparison: &Comparison, row: &Row) -> String {
     let name = format!("{}, {}", comparison.model, comparison.optimizer);
     let line_break = format!("\n{}", " ".repeat(name.chars().count() + 4));
-    let lines = statements(comparison, baseline_rises).map(|statement| {
+    let lines = statements(comparison, row).map(|statement| {
         let Statement {
             what,
             difference,
@@ -76,7 +81,8 @@ fn by(difference: &Difference, scale: f64, decimals: usize, unit: &str) -> Strin
 }
 
 /// "0.53 times sgd's".
-fn times(difference: &Difference, baseline: f64, name: &str) -> String {
+fn times(difference: &Difference, baseline: Estimate, name: &str) -> String {
+    let baseline = baseline.mean;
     let ratio = (baseline + difference.estimate.mean) / baseline;
     if baseline > 0.0 && ratio > 0.0 {
         format!("{ratio:.2} times {name}'s")

@@ -201,13 +201,11 @@ fn in_words(seeds: u32, summary: &Summary) -> String {
         let is_baseline =
             |row: &&Row| (row.model, row.optimizer) == (comparison.model, comparison.baseline);
         if let Some(row) = summary.rows.iter().find(is_baseline) {
-            let rises = (row.average_rise.mean, row.worst_case_rise.mean);
-            text += &reading(comparison, rises);
+            text += &reading(comparison, row);
         }
     }
     if seeds > 1 {
-        text += "\n  Clear means beyond the 95 % points of Student's t; by chance alone, one comparison \
-                 in twenty would be.\n  \
+        text += "\n  Clear means p < 0.05 in a paired t-test; by chance alone, one comparison in twenty would be.\n  \
                  The errors cover initial weights and batch order, not the choice of test images.\n";
     }
     if let Some(costs) = costs(summary, first.model) {

@@ -29,7 +29,7 @@ pub(crate) const DENSITY_STEPS: usize = 60;
 /// Products of the trace at most.
 pub(crate) const TRACE_PRODUCTS: usize = 64;
 /// A gradient of this norm counts as zero in the verdict about the end point.
-pub(crate) const GRADIENT_ZERO: f64 = 0.02;
+pub(crate) const GRADIENT_ZERO: f64 = 0.001;
 
 /// Checkpoints of a training run that is kept, at equal distances after the first.
 pub(crate) const CHECKPOINTS: usize = 40;

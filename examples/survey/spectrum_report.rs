@@ -1,6 +1,7 @@
 //! What is printed about eigenvalues.
 
 use burnscape::krylov::{Axis, SpectralDensity};
+use burnscape::spectrum::{CriticalPoint, PointKind};
 
 use super::settings::{DENSITY_PROBES, DENSITY_STEPS, GRADIENT_ZERO, LEARNING_RATE};
 use super::sparkline::sparkline;
@@ -22,7 +23,7 @@ pub(crate) fn columns(rows: &[Row]) -> Vec<Column> {
                 .iter()
                 .map(|value| format!("{value:.2}"))
                 .collect();
-            values.join(" ")
+            values.join(", ")
         }),
         Column::estimates("trace", rows, 1.0, 1, |row| row.trace),
         Column::estimates("λ_min", rows, 1.0, 3, |row| row.lambda_min),
@@ -31,7 +32,7 @@ pub(crate) fn columns(rows: &[Row]) -> Vec<Column> {
 }
 
 pub(crate) fn section(rows: &[Row]) -> String {
-    let verdicts = Column::bare(rows, |row| row.point.to_string());
+    let verdicts = Column::bare(rows, |row| end_point(&row.point));
     let intervals: Vec<String> = rows.iter().map(interval).collect();
     format!(
         "Eigenvalues of the Hessian of the training loss\n{}\n  \
@@ -47,6 +48,41 @@ pub(crate) fn section(rows: &[Row]) -> String {
         table(rows, vec![verdicts]),
         densities(rows),
     )
+}
+
+/// What an end point is.
+fn end_point(point: &CriticalPoint) -> String {
+    match point.kind {
+        PointKind::NotCritical => format!(
+            "not stationary (|g| = {:.3}); {} negative curvatures",
+            point.gradient_norm,
+            negative(point, "at least ")
+        ),
+        _ => point.to_string(),
+    }
+}
+
+/// What an end point is, as short as a table needs it.
+pub(crate) fn short_end_point(point: &CriticalPoint) -> String {
+    let negative = negative(point, "≥ ");
+    match point.kind {
+        PointKind::NotCritical => format!("not stationary, {negative} negative"),
+        PointKind::Saddle => format!("saddle, {negative} negative"),
+        PointKind::Minimum => "minimum".to_string(),
+        PointKind::DegenerateMinimum => "minimum, flat directions".to_string(),
+        PointKind::Maximum => "maximum".to_string(),
+        _ => point.to_string(),
+    }
+}
+
+/// How many curvatures are negative, as far as that is certain.
+fn negative(point: &CriticalPoint, at_least: &str) -> String {
+    let has_one = usize::from(point.lambda_min < -point.zero);
+    match (point.negative.exact, point.negative.at_least.max(has_one)) {
+        (Some(0), _) | (None, 0) => "no".to_string(),
+        (Some(count), _) => count.to_string(),
+        (None, count) => format!("{at_least}{count}"),
+    }
 }
 
 fn interval(row: &Row) -> String {
@@ -107,4 +143,35 @@ fn bars(density: &SpectralDensity) -> String {
         })
         .collect();
     sparkline(&shown, high / DEPTH, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_end_point_with_a_gradient_is_no_saddle() {
+        let count = |at_least: usize| {
+            json!({
+                "at_least": at_least, "exact": null, "estimate": null, "interval": null, "standard_error": null,
+            })
+        };
+        let point = |kind: &str| -> CriticalPoint {
+            let point = json!({
+                "kind": kind, "confidence": 1.0, "loss": 0.0026, "gradient_norm": 0.0161, "gradient_tolerance": 0.001,
+                "lambda_min": -0.0062, "lambda_min_residual": 0.0, "lambda_max": 3.28, "lambda_max_residual": 0.0,
+                "negative": count(7), "positive": count(43), "zero": 0.0001, "dimension": 1922, "num_matvecs": 62,
+            });
+            serde_json::from_value(point).unwrap()
+        };
+        let moving = point("not_critical");
+        assert_eq!(
+            end_point(&moving),
+            "not stationary (|g| = 0.016); at least 7 negative curvatures"
+        );
+        assert_eq!(short_end_point(&moving), "not stationary, ≥ 7 negative");
+        assert_eq!(short_end_point(&point("saddle")), "saddle, ≥ 7 negative");
+    }
 }

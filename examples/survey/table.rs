@@ -126,14 +126,22 @@ pub(crate) fn aligned(columns: &[Column]) -> String {
     text
 }
 
-/// The cells of columns, row by row and without spaces around them.
+/// The cells of columns, row by row, without spaces around them and with real minus signs.
 pub(crate) fn cells(columns: &[Column]) -> Vec<Vec<String>> {
     let count = columns.first().map_or(0, |column| column.cells.len());
     let row = |index: usize| -> Vec<String> {
         let cells = columns.iter().map(|column| column.cells[index].trim());
-        cells.map(str::to_string).collect()
+        cells.map(with_minus_sign).collect()
     };
     (0..count).map(row).collect()
+}
+
+/// The text, with a minus sign if it starts with the hyphen of a number.
+pub(crate) fn with_minus_sign(text: &str) -> String {
+    match text.strip_prefix('-') {
+        Some(rest) if rest.starts_with(|first: char| first.is_ascii_digit()) => format!("−{rest}"),
+        _ => text.to_string(),
+    }
 }
 
 /// `12,345`.
@@ -161,6 +169,8 @@ mod tests {
         };
         let rows = cells(&[column(["a", "bcd"]), column(["12", "3"])]);
         assert_eq!(rows, [["a", "12"], ["bcd", "3"]]);
+        let rows = cells(&[Column::of_cells("", vec!["-0.5 ± 0.1".into(), "-".into()])]);
+        assert_eq!(rows, [["−0.5 ± 0.1"], ["-"]]);
         assert!(cells(&[]).is_empty());
     }
 

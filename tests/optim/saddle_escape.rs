@@ -1,5 +1,5 @@
-//! How long descent stays at a strict saddle, against its laws: `−½ y²`, of which each step of gradient descent at a rate
-//! of 0.1 multiplies the distance by `r = 1.1`.
+//! How long descent stays at a strict saddle, against its laws: `−½ y²`, of which each step of gradient descent at a
+//! rate of 0.1 multiplies the distance by `r = 1.1`.
 
 use std::f64::consts::{EULER_GAMMA, LN_2, PI};
 

@@ -33,8 +33,8 @@ fn coordinates_are_percent_of_the_weights() {
         ("SGD", AxisScale::Linear)
     );
     let expected = [
-        "direction 1, given (% of the weights' length)",
-        "direction 2, given (% of the weights' length)",
+        "direction 1, given (% of the weights' norm)",
+        "direction 2, given (% of the weights' norm)",
         "loss",
     ];
     assert_eq!(found.labels, expected);

@@ -1,6 +1,7 @@
 //! What each method of the builder adds to a page, and the order of it all.
 
 use burnscape::FormatError;
+use burnscape::krylov::{Dense, DensityConfig, Symmetric};
 use burnscape::landscape::{Landscape, LandscapeError, LossScale};
 use burnscape::plot::{PlotError, Report};
 use burnscape::prelude::*;
@@ -63,10 +64,10 @@ fn panels_have_an_order_of_their_own() {
         "Training",
         "How much to trust the pictures",
         "Spectrum of the Hessian",
+        "Sharpness",
         "Paths between networks",
         "Wells of SGD",
         "Which networks lie in one well",
-        "Sharpness",
         "Accuracy",
     ];
     assert_eq!(page.titles(), expected);
@@ -76,6 +77,31 @@ fn panels_have_an_order_of_their_own() {
             assert!(text.ends_with('.') && !text.contains("  "), "{text}");
         }
     }
+}
+
+#[test]
+fn a_page_is_continued() {
+    let rows = vec![vec!["SGD".to_string(), "0.98".to_string()]];
+    let head = builder()
+        .with_fact("a fact")
+        .with_table("Accuracy", "", "", &["network", "accuracy"], rows)
+        .with_details("before", "text")
+        .build()
+        .with_sentence("SAM is flatter.");
+    let page = ReportBuilder::from(head)
+        .with_fact("another")
+        .with_landscape("SGD", &bowl(), LossScale::Linear)
+        .unwrap()
+        .with_details("after", "text")
+        .build();
+    let page = serde_json::to_value(&page).unwrap();
+    assert_eq!(page["title"], "Digits");
+    assert_eq!(page["lines"], json!(["a fact", "another"]));
+    assert_eq!(page["sentences"][0], "SAM is flatter.");
+    assert_eq!(page["sentences"].as_array().unwrap().len(), 3);
+    assert_eq!(page["panels"][0]["title"], "Accuracy");
+    assert_eq!(page["panels"][1]["title"], "The surface of the loss");
+    assert_eq!(page["details"][1][0], "after");
 }
 
 #[test]
@@ -236,7 +262,7 @@ fn sharper_by_two_standard_errors_is_said() {
         ("SGD", ""),
         ("SAM", "↓ lower than “SGD”"),
         ("ASAM", ""),
-        ("exact", ""),
+        ("exact", "no error estimate, not tested"),
         ("missing", ""),
     ];
     assert_eq!(found, expected);
@@ -285,6 +311,55 @@ fn spectra_say_what_they_hide() {
         "{text}"
     );
     assert!(text.ends_with(" 10 % below zero."), "{text}");
+}
+
+#[test]
+fn spectra_share_an_axis() {
+    let wide = |scale: f64| {
+        let values = [[-scale; 10].as_slice(), &[2.0 * scale; 90]].concat();
+        let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0).unwrap();
+        let config = DensityConfig::new().with_num_probes(4).with_steps(10);
+        config.run(&a).unwrap()
+    };
+    let page = builder()
+        .with_spectrum("wide", &wide(2.0))
+        .with_spectrum("narrow", &wide(1.0))
+        .build();
+    let page = Page::of(&page);
+    let ends = |title: &str| {
+        let spectrum = &page.content(title, "figure")[0]["spectrum"];
+        let [places, density] = ["eigenvalues", "density"].map(|key| {
+            let values = spectrum[key].as_array().unwrap();
+            [&values[0], &values[values.len() - 1]].map(|value| value.as_f64().unwrap())
+        });
+        (places, density)
+    };
+    let ((wide, heights), (narrow, nothing)) =
+        (ends("Spectrum of wide"), ends("Spectrum of narrow"));
+    assert_eq!(wide, narrow);
+    assert!(heights.iter().all(|height| *height > 0.0));
+    assert_eq!(nothing, [0.0; 2]);
+    let caption = page.panels()[0]["caption"].as_str().unwrap();
+    assert!(
+        caption.ends_with("All spectra have the same horizontal axis."),
+        "{caption}"
+    );
+}
+
+#[test]
+fn a_share_that_the_quadrature_does_not_resolve_has_bounds() {
+    let values: Vec<f64> = (-40..=60).map(|index| f64::from(index) / 100.0).collect();
+    let a = Symmetric::verified(Dense::diagonal(&values), 1e-12, 0).unwrap();
+    let config = DensityConfig::new().with_num_probes(2).with_steps(4);
+    let density = config.run(&a).unwrap();
+    let page = Page::of(&builder().with_spectrum("H", &density).build());
+    let caption = page.panels()[0]["caption"].as_str().unwrap();
+    assert!(
+        caption.contains("the quadrature does not resolve"),
+        "{caption}"
+    );
+    let content = page.content("Spectrum of H", "figure");
+    assert!(content[0]["spectrum"]["negative_mass"].is_null());
 }
 
 #[test]

@@ -189,8 +189,8 @@ fn what_has_no_place_is_said() {
     let page = Page::of(&page.build());
     assert_eq!(
         page.answer("What is not drawn?"),
-        "1 plateau beyond the steps that were given; the losses “train”: none is finite; “SGD: edge ratio”: no value is \
-         finite."
+        "1 plateau beyond the steps that were given; the losses “train”: none is finite; “SGD: edge ratio” has no \
+         value in any reading."
     );
     let lost = builder().with_plateaus(&[0, 10, 20], &plateaus());
     assert_eq!(

@@ -22,14 +22,16 @@ fn says(builder: ReportBuilder, expected: &[&str]) {
     assert_eq!(page.sentences(), expected);
 }
 
-const NO_SECOND: &str = "Nothing here shows a second well that the grid resolves.";
+const NO_SECOND: &str = "One well in this picture.";
+const OFF: &str =
+    "On average, 60 % of a checkpoint's distance from the end of training is outside this picture.";
 
 #[test]
 fn a_bowl_doubles_where_its_radius_says() {
     says(
         with(&[("SGD", &bowl())]),
         &[
-            "The loss doubles within 20 % of the weights' length in this plane.",
+            "The loss can double when the weights move by 20 % of their norm in this plane.",
             NO_SECOND,
         ],
     );
@@ -41,7 +43,8 @@ fn the_plane_has_a_name_if_both_directions_are_of_one_kind() {
         let mut landscape = bowl();
         landscape.directions[0].kind = kind.clone();
         landscape.directions[1].kind = DirectionKind::Orthogonalized(Box::new(kind));
-        let expected = format!("The loss doubles within 20 % of the weights' length {plane}.");
+        let expected =
+            format!("The loss can double when the weights move by 20 % of their norm {plane}.");
         says(
             with(&[("SGD", &landscape)]),
             &[expected.as_str(), NO_SECOND],
@@ -95,8 +98,8 @@ fn a_training_run_lies_off_the_picture() {
     says(
         builder,
         &[
-            "The loss doubles within 20 % of the weights' length in this plane.",
-            "The training path lies 60 % off this picture, on average.",
+            "The loss can double when the weights move by 20 % of their norm in this plane.",
+            OFF,
             NO_SECOND,
         ],
     );
@@ -107,7 +110,7 @@ fn wells_are_counted_where_the_grid_resolves_them() {
     says(
         with(&[("SGD", &double_well())]),
         &[
-            "The loss doubles within 33 % of the weights' length in this plane.",
+            "The loss can double when the weights move by 33 % of their norm in this plane.",
             "The grid resolves 2 wells in this picture.",
         ],
     );
@@ -129,8 +132,9 @@ fn several_landscapes_share_their_sentences() {
     says(
         builder,
         &[
-            "The loss of “SGD” doubles within 33 % of the weights' length, that of “SAM” within 20 %.",
-            "The training path of “SAM” lies 60 % off its picture, on average.",
+            "The loss of “SGD” can double when the weights move by 33 % of their norm in its picture, that of “SAM” by \
+             20 %.",
+            "On average, 60 % of a checkpoint's distance from the end of training is outside the picture of “SAM”.",
             "The grid resolves 2 wells in the picture of “SGD” and 1 well in the picture of “SAM”.",
         ],
     );
@@ -139,11 +143,46 @@ fn several_landscapes_share_their_sentences() {
     says(
         with(&[("A", &small), ("B", &bowl()), ("C", &bowl())]),
         &[
-            "The loss of “A” doubles nowhere in its picture, that of “B” within 20 % of the weights' length, that of \
-             “C” within 20 %.",
-            NO_SECOND,
+            "The loss of “A” doubles nowhere in its picture, that of “B” can double when the weights move by 20 % of \
+             their norm in its picture, that of “C” by 20 %.",
+            "One well in each picture.",
         ],
     );
+}
+
+#[test]
+fn a_well_at_the_border_may_continue_outside() {
+    // The lowest points of both are those at the right end.
+    let axis = |from: i32, to: i32| (from..=to).map(|x| 0.25 * f64::from(x)).collect::<Vec<_>>();
+    let half = || bowl_on(&[axis(-8, -2), axis(-4, 4)]);
+    let touches = "it touches the border and may continue outside.";
+    let last = |builder: ReportBuilder| {
+        let page = Page::of(&builder.build());
+        page.sentences().last().map(|last| (*last).to_owned())
+    };
+    let alone = last(with(&[("SGD", &half())]));
+    let expected =
+        "One well in this picture. It touches the border and may continue outside.".to_owned();
+    assert_eq!(alone, Some(expected));
+    let one = last(with(&[("SGD", &half()), ("SAM", &bowl())]));
+    let expected = format!("One well in each picture. In that of “SGD” {touches}");
+    assert_eq!(one, Some(expected));
+    let both = last(with(&[("SGD", &half()), ("SAM", &half())]));
+    let expected = format!("One well in each picture. In those of “SGD” and “SAM” {touches}");
+    assert_eq!(both, Some(expected));
+    let caption = |builder: ReportBuilder| {
+        let page = Page::of(&builder.build());
+        page.panels()[0]["caption"].as_str().unwrap().to_owned()
+    };
+    let found = caption(with(&[("SGD", &half())]));
+    let expected =
+        " The lowest point in view is at the border of the picture, not at the trained network.";
+    assert!(found.ends_with(expected), "{found}");
+    let found = caption(with(&[("SGD", &half()), ("SAM", &bowl())]));
+    let expected = " In the picture of “SGD” the lowest point in view is at the border, not at the trained network.";
+    assert!(found.ends_with(expected), "{found}");
+    let found = caption(with(&[("SGD", &bowl())]));
+    assert!(!found.contains("border"), "{found}");
 }
 
 #[test]
@@ -155,8 +194,8 @@ fn a_barrier_fills_the_third_place() {
     says(
         builder.unwrap().with_projection("SGD", &projection()),
         &[
-            "The loss doubles within 20 % of the weights' length in this plane.",
-            "The training path lies 60 % off this picture, on average.",
+            "The loss can double when the weights move by 20 % of their norm in this plane.",
+            OFF,
             NO_SECOND,
         ],
     );

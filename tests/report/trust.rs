@@ -30,8 +30,14 @@ fn directions_have_their_lengths_and_their_angle() {
     answers(
         &landscape,
         question,
+        &format!("First: {given}. Second: {given}. They are at right angles."),
+    );
+    landscape.gram[0][1] = 0.05;
+    answers(
+        &landscape,
+        question,
         &format!(
-            "First: {given}. Second: {given}. They are nearly at right angles, with a cosine of 0."
+            "First: {given}. Second: {given}. They are nearly at right angles, with a cosine of 0.05."
         ),
     );
     landscape.gram[0][1] = 0.5;
@@ -80,7 +86,7 @@ fn the_grid_says_what_it_cannot_show() {
     answers(
         &landscape,
         question,
-        "5 × 3 points, the nearest of them 20 % of the weights' length apart. What is narrower does not show.",
+        "5 × 3 points, the nearest of them 20 % of the weights' norm apart. What is narrower does not show.",
     );
     landscape.losses[3] = f64::NAN;
     landscape.evaluated[3] = false;
@@ -88,7 +94,7 @@ fn the_grid_says_what_it_cannot_show() {
     answers(
         &landscape,
         question,
-        "3 × 3 points, the nearest of them 20 % of the weights' length apart. What is narrower does not show. The \
+        "3 × 3 points, the nearest of them 20 % of the weights' norm apart. What is narrower does not show. The \
          evaluation was stopped after 14 of 15 points: this is the finest grid that is complete.",
     );
     landscape.directions[0].relative_norm = f64::INFINITY;
@@ -161,7 +167,8 @@ fn a_training_run_is_off_its_picture() {
     let page = Page::of(&page.build());
     assert_eq!(
         page.answer("How far is the training run from the picture?"),
-        "60 % of its distance from the origin of the plane, on average over 2 checkpoints; 60 % at most."
+        "On average over 2 checkpoints, the distance from the plane is 60 % of that from the end of training; 60 % at \
+         most."
     );
     assert_eq!(
         page.answer("Is the training run as high as the picture shows it?"),
@@ -186,7 +193,8 @@ fn components_stand_beside_their_nulls() {
     let question = "How much of the training run “SGD” is in its largest component?";
     assert_eq!(
         Page::of(&page.build()).answer(question),
-        "88 % of its spread. In a random walk with as many checkpoints it is 87 %. That is more than chance gives."
+        "88 % of its spread, a sum of squared distances in which the farthest checkpoints weigh most. In a random walk \
+         with as many checkpoints it is 87 %. That is more than chance gives."
     );
     // Two steps are no evidence.
     let signs = pca.sign_flip(19, 0).unwrap();
@@ -194,6 +202,7 @@ fn components_stand_beside_their_nulls() {
     let page = Page::of(&page.build());
     let answer = page.answer(question);
     assert!(answer.contains("forward or backward at random"), "{answer}");
+    assert!(answer.contains(" for such steps). "), "{answer}");
     assert!(
         answer.ends_with("That is no more than chance gives."),
         "{answer}"
@@ -202,6 +211,26 @@ fn components_stand_beside_their_nulls() {
     unknown.shares[0] = f64::NAN;
     let page = ReportBuilder::new("Page").with_components("SGD", &unknown, None);
     assert!(Page::of(&page.build()).panels().is_empty());
+}
+
+#[test]
+fn several_runs_share_a_question() {
+    let pca = TrajectoryPcaConfig::new(1).run(&trajectory()).unwrap();
+    let page = ReportBuilder::new("Page")
+        .with_components("SGD", &pca, None)
+        .with_components("SAM", &pca, None);
+    let page = Page::of(&page.build());
+    let answer = page.answer("How much of a training run is in its largest component?");
+    let lines: Vec<&str> = answer.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(
+        lines[0].starts_with("“SGD”: 88 % of its spread"),
+        "{answer}"
+    );
+    assert!(
+        lines[1].starts_with("“SAM”: 88 % of its spread"),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -215,12 +244,9 @@ fn equal_answers_are_given_once() {
     assert_eq!(asked.count(), 1);
     let builder = with("SGD", &bowl()).with_landscape("SAM", &double_well(), LossScale::Linear);
     let page = Page::of(&builder.unwrap().build());
-    assert!(
-        page.answer("How fine is the grid of “SGD”?")
-            .starts_with("5 × 3")
-    );
-    assert!(
-        page.answer("How fine is the grid of “SAM”?")
-            .starts_with("41 × 21")
-    );
+    // Others have a line for each landscape.
+    let lines: Vec<&str> = page.answer("How fine is the grid?").lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].starts_with("“SGD”: 5 × 3"), "{}", lines[0]);
+    assert!(lines[1].starts_with("“SAM”: 41 × 21"), "{}", lines[1]);
 }

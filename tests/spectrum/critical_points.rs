@@ -20,7 +20,7 @@ fn at(coordinates: &[f64]) -> Point {
 /// A search from a list of starts.
 fn found(
     config: &CriticalPointsConfig,
-    loss: impl Fn(&Point) -> Tensor<1>,
+    loss: impl Fn(&Point) -> Tensor<1> + Sync,
     starts: &[&[f64]],
 ) -> CriticalPoints {
     let loss = |m: &Point, _: Tensor<1>| loss(m);
@@ -70,8 +70,8 @@ fn net(seed: u64) -> LinearNet {
 #[test]
 fn the_saddles_of_a_linear_network_have_the_losses_and_indices_of_their_table() {
     // A critical point keeps a subset of the singular values 3, 2, 1. Its loss is half the sum of the squares of the
-    // others. Its index is the number of the others times the number of units that are left, plus one for each pair of a
-    // value that it keeps and a larger one that it does not.
+    // others. Its index is the number of the others times the number of units that are left, plus one for each pair of
+    // a value that it keeps and a larger one that it does not.
     let table = [
         (7.0, 12, 0),
         (2.5, 6, 7),
@@ -170,8 +170,8 @@ fn the_textbook_saddle_is_found_with_its_minima_once_or_twice() {
     assert!(text.contains("a saddle of index 1"), "{text}");
     assert!(
         text.ends_with(
-            "6 starts: 6 ended at critical points, 0 where the gradient is flat, 0 did not converge, 0 left the range of \
-             numbers"
+            "6 starts: 6 ended at critical points, 0 where the gradient is flat, 0 did not converge, 0 left \
+             the range of numbers"
         ),
         "{text}"
     );

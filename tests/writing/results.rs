@@ -10,13 +10,13 @@ use burnscape::FormatError;
 use burnscape::curvature::LayerCouplingConfig;
 use burnscape::dynamics::{
     CurvatureMonitorConfig, CurvatureMonitorState, CurvatureReading, Due, Moment, Monitor,
-    Monitors, Observation, TangentKernelConfig, Watch, WatchRecord,
+    Monitors, Observation, Watch, WatchRecord,
 };
 use burnscape::krylov::Outcome;
 use burnscape::landscape::{Direction, DirectionKind, Landscape, LandscapeConfig, LossScale};
 use burnscape::optim::{
     ClosureStep, IntrinsicDimensionConfig, OptimError, PerturbedGdConfig, SaddleFreeNewtonConfig,
-    SamConfig, TicketSearch, TicketSearchConfig, WeightMask,
+    SamConfig, TrustRegionNewtonConfig,
 };
 use burnscape::path::{
     CurveFitterConfig, CurveProfile, CurveProfileConfig, ElasticBand, ElasticBandConfig,
@@ -28,13 +28,13 @@ use burnscape::posterior::{
 };
 use burnscape::prelude::*;
 use burnscape::sharpness::{
-    AverageSharpnessConfig, BasinVolumeConfig, BitsPerWeightConfig, FisherRao,
+    AverageSharpnessConfig, BasinVolumeConfig, BitsPerWeightConfig, CoercivityConfig, FisherRao,
     GrowthExponentsConfig, McAllesterConfig, PacBayesSigma, PacBayesSigmaConfig,
     RelativeFlatnessConfig, SharpnessComparison, SharpnessReport, SharpnessReportConfig,
     WorstCaseBound, WorstCaseSharpness, WorstCaseSharpnessConfig,
 };
 use burnscape::space::Grid;
-use burnscape::spectrum::Spectrum;
+use burnscape::spectrum::{CriticalPointsConfig, Spectrum};
 use burnscape::topology::MergeTreeConfig;
 use burnscape::trajectory::{
     PlateausConfig, ProjectionConfig, QuasiConvexityConfig, RibbonConfig, Trajectory,
@@ -50,7 +50,10 @@ use crate::sharpness::models::{net, regression, squared_error};
 
 /// The result as it is read back writes the same text. `serde_json` may read a number off by one unit in the last
 /// place, so that numbers are compared to that.
-fn goes_through<T: Json + DeserializeOwned + Debug>(seen: &mut BTreeSet<&'static str>, result: &T) {
+pub(super) fn goes_through<T: Json + DeserializeOwned + Debug>(
+    seen: &mut BTreeSet<&'static str>,
+    result: &T,
+) {
     let text = result.to_json().unwrap();
     let read = T::from_json(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     let again = read.to_json().unwrap();
@@ -81,7 +84,7 @@ fn are_near(one: &Value, other: &Value) -> bool {
     }
 }
 
-fn ends() -> [Point; 2] {
+pub(super) fn ends() -> [Point; 2] {
     [point(&[-1.0, 0.1]), point(&[1.0, 0.3])]
 }
 
@@ -318,11 +321,16 @@ fn results_of_sharpness_go_through_json_and_back() {
     goes_through(&mut seen, &growth);
     goes_through(&mut seen, &growth.exponents[0]);
     goes_through(&mut seen, &growth.plateaus(10.0).unwrap()[0]);
+    let radii = Grid::from_coordinates(vec![1.0, 2.0]).unwrap();
+    let rays = CoercivityConfig::new(radii, 0.1).with_num_rays(1);
+    let rays = rays.run(&Risk::new(&ring, &nothing), &bottom).unwrap();
+    goes_through(&mut seen, &rays);
     let found: Vec<&str> = seen.into_iter().collect();
     let expected = [
         "AverageSharpness",
         "BasinVolume",
         "BitsPerWeight",
+        "Coercivity",
         "FisherRao",
         "GrowthExponent",
         "GrowthExponents",
@@ -426,13 +434,21 @@ fn results_of_spectra_go_through_json_and_back() {
     goes_through(&mut seen, &spectrum.critical_point(1e-3).unwrap());
     let coupling = LayerCouplingConfig::new().with_num_probes(2);
     goes_through(&mut seen, &coupling.run(&hessian).unwrap());
+    let nothing = nothing();
+    let start = |seed: u64| point(&[0.3 + seed as f64, 0.2]);
+    let search = CriticalPointsConfig::new(2, 1e-8);
+    let found = search.run(&Risk::new(&ring, &nothing), start).unwrap();
+    goes_through(&mut seen, &found);
+    goes_through(&mut seen, &found.points[0]);
     let found: Vec<&str> = seen.into_iter().collect();
     let expected = [
         "ConditionNumber",
         "CriticalPoint",
+        "CriticalPoints",
         "EffectiveDimension",
         "Eigenpairs",
         "EigenvalueCount",
+        "FoundPoint",
         "Inertia",
         "LayerCoupling",
         "LayerTraces",
@@ -486,6 +502,9 @@ fn reports_of_optimizers_go_through_json_and_back() {
     let mut newton = SaddleFreeNewtonConfig::new().init().unwrap();
     let report = newton.step_on(0.1, &mut model, batch.clone(), &ring);
     goes_through(&mut seen, &report.unwrap());
+    let mut newton = TrustRegionNewtonConfig::new().init().unwrap();
+    let report = newton.step_on(&mut model, batch.clone(), &ring);
+    goes_through(&mut seen, &report.unwrap());
     // Every point is below the threshold, and no escape lowers the loss enough.
     let search = PerturbedGdConfig::new(1e-9, 1e9, 1e9).with_patience(1);
     let mut search = search.init(sgd()).unwrap();
@@ -497,7 +516,7 @@ fn reports_of_optimizers_go_through_json_and_back() {
     let dimension = IntrinsicDimensionConfig::new(vec![1], 1.0);
     let dimension = dimension.run(|_| Ok::<_, OptimError>(f64::NAN)).unwrap();
     goes_through(&mut seen, &dimension);
-    assert_eq!(seen.len(), 4);
+    assert_eq!(seen.len(), 5);
 }
 
 #[test]
@@ -558,39 +577,4 @@ fn results_of_krylov_and_of_a_user_have_json_too() {
     let error = Mine::from_json("{}").unwrap_err();
     assert!(matches!(error, FormatError::Read { .. }));
     assert!(error.to_string().contains("missing field"), "{error}");
-}
-
-#[test]
-fn readings_of_tangent_kernels_go_through_json_and_back() {
-    let mut seen = BTreeSet::new();
-    let (model, data) = (net(), regression());
-    let outputs = |m: &TwoLayers, (x, _): &(Tensor<2>, Tensor<2>)| m.forward(x.clone(), relu);
-    let criterion = |z: Tensor<2>, (_, y): (Tensor<2>, Tensor<2>)| (z - y).square().mean();
-    let risk = Risk::split(outputs, criterion, &data);
-    let monitor = TangentKernelConfig::new().init().unwrap();
-    let mut watch = Watch::new(Due::Every(1), monitor, risk).unwrap();
-    let observation = watch.observe(&Moment::new(0, 0.1, &model)).unwrap();
-    goes_through(&mut seen, &observation.unwrap().reading);
-    goes_through(&mut seen, &watch.to_record().unwrap().state);
-    let found: Vec<&str> = seen.into_iter().collect();
-    assert_eq!(found, ["TangentKernelMonitorState", "TangentKernelReading"]);
-}
-
-#[test]
-fn searches_for_tickets_go_through_json_and_back() {
-    let mut seen = BTreeSet::new();
-    let (model, data) = (net(), regression());
-    let train = |model: TwoLayers, _: &WeightMask, _, _| Ok::<_, String>(model);
-    let config = TicketSearchConfig::new(1)
-        .with_levels(1)
-        .with_reinitialized(false);
-    let risk = Risk::new(&squared_error, &data);
-    let found = config.run(&risk, |_| model.clone(), train).unwrap();
-    goes_through(&mut seen, &found);
-    goes_through(&mut seen, &found.levels[1]);
-    goes_through(&mut seen, &found.levels[1].ticket);
-    goes_through(&mut seen, &found.levels[1].masks[0]);
-    assert_eq!(seen.len(), 4);
-    let read: TicketSearch<TwoLayers> = Json::from_json(&found.to_json().unwrap()).unwrap();
-    assert!(read.rewound.is_empty() && read.config == config);
 }

@@ -21,13 +21,14 @@ use crate::number;
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SpectrumFigure {
-    /// Where the density is given, in order.
+    /// Where the density is given, in order. The axis covers all of them, also those where the density is zero.
     #[serde(with = "number")]
     pub eigenvalues: Vec<f64>,
     /// The density there.
     #[serde(with = "number")]
     pub density: Vec<f64>,
-    /// Lower and upper ends of an error band of the density.
+    /// Lower and upper ends of an error band of the density. Where the lower end is below a fifth of the density, a thin
+    /// line is the upper one.
     #[serde(with = "number")]
     pub band: Option<[Vec<f64>; 2]>,
     /// Single eigenvalues, drawn as sticks.

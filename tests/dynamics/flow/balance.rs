@@ -1,7 +1,7 @@
 //! What two linear layers conserve.
 
 use burn::module::{Module, Param};
-use burn::optim::{GradientsParams, SgdConfig};
+use burn::optim::SgdConfig;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::dynamics::{DynamicsError, GradientFlowConfig, imbalance};
 use burnscape::loss::Risk;
@@ -64,9 +64,8 @@ fn the_gradient_flow_conserves_the_imbalance_of_layers_and_gradient_descent_does
     // As many steps of descent.
     let (mut sgd, mut model) = (SgdConfig::new().init(), start);
     for _ in 0..80 {
-        let gradients = loss(&model, data[0].clone()).backward();
-        let gradients = GradientsParams::from_grads(gradients, &model);
-        model = sgd.step(0.05, model, gradients);
+        let found = risk.loss_and_gradient(&model).unwrap();
+        model = sgd.step(0.05, model, found.gradient.into_gradients());
     }
     assert!(distance(&of(&model), &before) > 1e-3);
 }

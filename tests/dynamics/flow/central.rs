@@ -28,7 +28,7 @@ fn descended(c: f64, [mut x, mut y]: [f64; 2]) -> f64 {
 
 #[test]
 fn it_holds_the_edge_and_predicts_the_oscillation_of_descent_from_any_start() {
-    let config = CentralFlowConfig::new(0.1, 60.0);
+    let config = CentralFlowConfig::new(0.1, 45.0);
     for (c, variance) in [(20.5, 1.0), (21.0, 2.0)] {
         for start in [[0.5, 11.0], [1.0, 5.0], [2.0, 15.0]] {
             let flow = run(&config, valley, c, &start).unwrap();
@@ -46,7 +46,7 @@ fn it_holds_the_edge_and_predicts_the_oscillation_of_descent_from_any_start() {
             assert!(highest < 20.0 + 1e-3, "{highest}");
             assert!(flow.completed && flow.second_direction.is_none());
             assert!(flow.num_third_derivatives > 10);
-            assert_eq!((flow.times[0], last(&flow.times)), (0.0, 60.0));
+            assert_eq!((flow.times[0], last(&flow.times)), (0.0, 45.0));
             assert!(flow.times.is_sorted_by(|a, b| a < b));
         }
     }
@@ -104,7 +104,7 @@ fn below_the_edge_it_is_the_gradient_flow_in_steps_of_descent() {
     let gradient = gradient.run(&risk, &point(&[0.5, 15.0])).unwrap();
     let both = central.model.coordinates();
     for (found, expected) in both.iter().zip(gradient.model.coordinates()) {
-        assert_near(*found, expected, 1e-8);
+        assert_near(*found, expected, 1e-7);
     }
     assert!(
         central.completed

@@ -109,7 +109,12 @@ fn the_loss_falls_in_every_step_even_if_the_sharpness_is_out_of_date() {
     let fresh = run(&config.with_sharpness_interval(1), narrowing, &[0.5, 0.0]);
     for flow in [&stale, &fresh] {
         assert!(flow.completed && flow.num_rises == 0);
-        assert!(flow.losses.is_sorted_by(|a, b| a > b));
+        // Up to rounding, where the last step is a rest.
+        assert!(
+            flow.losses.is_sorted_by(|a, b| *b < a + 1e-12),
+            "{:?}",
+            flow.losses
+        );
     }
     assert!(stale.num_rejected > 5 && stale.sharpness.len() == 1);
     assert!(fresh.num_rejected < stale.num_rejected);

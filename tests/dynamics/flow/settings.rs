@@ -2,7 +2,6 @@
 
 use burnscape::dynamics::{CentralFlowConfig, GradientFlowConfig};
 use burnscape::krylov::RungeKutta;
-use burnscape::loss::Risk;
 use burnscape::prelude::*;
 
 use super::{batch, point, regression, valley};

@@ -81,7 +81,7 @@ fn a_central_flow_that_is_stopped_ends_at_its_last_step() {
     let config = CentralFlowConfig::new(0.1, 30.0).with_relative_tolerance(Some(1e-3));
     let risk = Risk::new(&valley, &data);
     let whole = config.run(&risk, &point(&[0.5, 15.0])).unwrap();
-    for (work, done) in [(Work::Step, 5), (Work::Step, 30), (Work::Product, 200)] {
+    for (work, done) in [(Work::Step, 5), (Work::Step, 20), (Work::Product, 60)] {
         let risk = Risk::new(&valley, &data).with_observer(at(work, done));
         let flow = config.run(&risk, &point(&[0.5, 15.0])).unwrap();
         assert!(!flow.completed);

@@ -5,6 +5,7 @@ mod demand;
 mod factors;
 mod flat_io;
 mod hessian;
+mod hessian_derivative;
 mod lean;
 mod likelihood;
 mod linear_map;

@@ -180,10 +180,10 @@ class Landscapes {
       const entry = (text, ...draw) => marks.push(element("span", {}, key(draw), text));
       entry(`training run, ${counted(step.length, "checkpoint")}`, shape("path", { d: "M1 12L17 4", class: "run" }));
       if (this.isLoss) {
-        entry("true loss of the network", shape("circle", { cx: 9, cy: 8, r: 4, class: "truth" }));
-        entry("loss that the picture shows there", shape("circle", { cx: 9, cy: 8, r: 4, class: "hollow" }));
+        entry("filled dot: true loss of the network", shape("circle", { cx: 9, cy: 8, r: 4, class: "truth" }));
+        entry("hollow dot: loss of the plane there", shape("circle", { cx: 9, cy: 8, r: 4, class: "hollow" }));
       }
-      entry("larger: farther off this plane", shape("circle", { cx: 4, cy: 8, r: 2.2, class: "truth" }), shape("circle", { cx: 13, cy: 8, r: 4.8, class: "truth" }));
+      entry("the larger, the farther off this plane", shape("circle", { cx: 4, cy: 8, r: 2.2, class: "truth" }), shape("circle", { cx: 13, cy: 8, r: 4.8, class: "truth" }));
     }
     if (this.isLoss && this.view.branches.some((branch) => branch.resolved !== false && branch.at.length === 2)) {
       marks.push(element("span", {}, shape("svg", { width: 18, height: 16, "aria-hidden": "true" },

@@ -20,11 +20,22 @@ function buildPanel(panel, section) {
   }
 }
 
+/** Tables that are wider than the window fade where there is more of them. */
+function watchTables() {
+  for (const box of document.querySelectorAll(".scroll")) {
+    const look = () => box.classList.toggle("has-more", box.scrollWidth - box.clientWidth - Math.abs(box.scrollLeft) > 2);
+    box.addEventListener("scroll", look, { passive: true });
+    on("redraw", look);
+    look();
+  }
+}
+
 function start() {
   readTheme();
   const sections = document.querySelectorAll("section.panel[data-kind]");
   data.panels.forEach((panel, index) => buildPanel(panel, sections[index]));
   listenForDetails();
+  watchTables();
   root.dataset.panels = String(document.querySelectorAll("section.panel[data-drawn]").length);
   root.dataset.ready = "1";
 }

@@ -5,7 +5,7 @@ use burnscape_plot::{AxisScale, LandscapeFigure, TrajectoryMark};
 use super::wells;
 
 const POINTS: usize = 51;
-/// Percent of the length of the weights.
+/// Percent of the norm of the weights.
 const EXTENT: f64 = 30.0;
 
 pub(crate) fn sgd() -> LandscapeFigure {
@@ -56,8 +56,8 @@ fn surface(name: &str, decades: impl Fn(f64, f64) -> f64) -> LandscapeFigure {
         values,
         scale: AxisScale::Log,
         labels: [
-            "direction 1 (% of the weights' length)",
-            "direction 2 (% of the weights' length)",
+            "direction 1 (% of the weights' norm)",
+            "direction 2 (% of the weights' norm)",
             "loss",
         ]
         .map(String::from),

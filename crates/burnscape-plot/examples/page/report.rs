@@ -17,8 +17,8 @@ pub(crate) fn report() -> Report {
         .with_line("Seeds 0 (SGD) and 0 (SAM), 5 000 steps each")
         .with_line("Flex on the CPU, f32")
         .with_line("29 November 2026")
-        .with_sentence("The loss of the SGD network doubles within 2 % of the length of its weights, that of the SAM network within 5 %.")
-        .with_sentence("The training run of SGD lies 38 % off this picture; what the picture shows of it is a shadow.")
+        .with_sentence("The loss of the SGD network can double when its weights move by 2 % of their norm, that of the SAM network by 5 %.")
+        .with_sentence("On average, 38 % of a checkpoint's distance from the end of training is outside this picture.")
         .with_sentence("Two wells are deep enough for the grid to resolve them. The others may be artifacts of the grid.")
         .with_panel(Panel {
             title: "The surface".into(),
@@ -136,11 +136,11 @@ fn bars() -> Vec<Bar> {
         ),
         (
             "Average rise in random directions",
-            "at 1 % of the weights' length",
+            "at 1 % of the weights' norm",
             [(0.0132, Some(0.0009)), (0.0118, Some(0.0011))],
         ),
         (
-            "Largest rise within ρ = 0.05",
+            "Worst-case rise within ρ = 0.05",
             "what SAM minimizes",
             [(0.271, None), (0.064, None)],
         ),

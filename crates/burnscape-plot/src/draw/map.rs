@@ -296,7 +296,7 @@ fn run_legend(figure: &LandscapeFigure) -> Vec<(Symbol, String)> {
         .clamp(0.0, 1.0);
     let mut entries = vec![(
         dot(0.0),
-        "training run, colored by its true loss".to_owned(),
+        "training run, filled with the color of its true loss".to_owned(),
     )];
     if most > 0.05 {
         let share = number_text::short((100.0 * most).round());

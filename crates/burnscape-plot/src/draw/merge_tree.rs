@@ -32,7 +32,7 @@ pub(super) fn draw(frame: &mut Frame, branches: &[TreeBranch]) -> Result<(), Plo
     // Room for labels below the minima, and for branches that go on.
     let (below, above) = (0.04 + 2.6 * size / frame.room.height(), 0.1);
     let y = ScaledAxis {
-        label: "value".to_owned(),
+        label: "loss".to_owned(),
         scale: if is_down {
             scale.padded(above, below)
         } else {

@@ -15,6 +15,9 @@ use crate::{AxisScale, PlotError, SpectrumFigure};
 
 const KIND: &str = "spectrum";
 const BAND: f64 = 0.25;
+const THIN: f64 = 0.75;
+/// A lower end of the band below this share of the curve is not drawn: it falls to zero, on a logarithmic axis forever.
+const NEAR: f64 = 0.2;
 /// How much red there is below zero.
 const NEGATIVE: f64 = 0.13;
 /// Below this many decades of the highest density, there is only the tail of the smoothing.
@@ -37,10 +40,8 @@ pub(super) fn draw(frame: &mut Frame, figure: &SpectrumFigure) -> Result<(), Plo
     ));
     negative(frame, &plane, figure);
     sticks(frame, &plane, figure, &mut labels);
+    band(frame, &plane, figure);
     let color = frame.theme.series(0);
-    if let Some(band) = &figure.band {
-        draw_band(frame, &plane, &figure.eigenvalues, band, color, BAND);
-    }
     let stroke = Stroke::new(color, 1.75);
     draw_line(
         frame,
@@ -68,12 +69,14 @@ fn check(figure: &SpectrumFigure) -> Result<(), PlotError> {
 fn scales(figure: &SpectrumFigure) -> Result<(ScaledAxis, ScaledAxis), PlotError> {
     let nothing = || PlotError::NothingFinite { figure: KIND };
     let curve = || figure.eigenvalues.iter().zip(&figure.density);
-    let drawn = curve()
-        .filter(|(_, y)| y.is_finite() && **y > 0.0)
+    let has_curve = curve().any(|(x, y)| (x + y).is_finite() && *y > 0.0);
+    // Also where the density is zero: several spectra may have one axis.
+    let covered = curve()
+        .filter(|(_, y)| has_curve && y.is_finite() && **y >= 0.0)
         .map(|(x, _)| *x);
     let x = Scale::of(
         AxisScale::Linear,
-        drawn.chain(figure.outliers.iter().copied()),
+        covered.chain(figure.outliers.iter().copied()),
     );
     let densities = curve().filter(|(x, _)| x.is_finite()).map(|(_, y)| *y);
     let y = match Scale::of(AxisScale::Log, densities) {
@@ -123,8 +126,16 @@ fn legend(frame: &mut Frame, figure: &SpectrumFigure) {
             "density".to_owned(),
         ));
     }
-    if figure.band.is_some() {
+    let is_near = near(figure);
+    if is_near.contains(&true) {
         entries.push((Symbol::Band(color, BAND), "error band".to_owned()));
+    }
+    if upper(figure, &is_near).iter().any(|height| *height > 0.0) {
+        let stroke = Stroke::new(color, THIN);
+        entries.push((
+            Symbol::Line(stroke, None),
+            "upper end of the error".to_owned(),
+        ));
     }
     let outliers = figure.outliers.iter().filter(|x| x.is_finite()).count();
     if outliers > 0 {
@@ -139,6 +150,47 @@ fn legend(frame: &mut Frame, figure: &SpectrumFigure) {
         entries.push((Symbol::Band(frame.theme.warning, NEGATIVE), share));
     }
     frame.legend(&entries);
+}
+
+/// For each point, whether the lower end of its band is near the curve. Empty without a band.
+fn near(figure: &SpectrumFigure) -> Vec<bool> {
+    let lower = figure.band.iter().flat_map(|[lower, _]| lower);
+    let points = lower.zip(&figure.density);
+    let is_near = points.map(|(low, density)| *low > 0.0 && *low >= NEAR * density);
+    is_near.collect()
+}
+
+/// The upper end of the band where there is no lower one, and one point beyond; elsewhere not a number.
+fn upper(figure: &SpectrumFigure, is_near: &[bool]) -> Vec<f64> {
+    let is_alone = |index: usize| {
+        let around = index.saturating_sub(1)..(index + 2).min(is_near.len());
+        is_near[around].contains(&false)
+    };
+    let upper = figure.band.iter().flat_map(|[_, upper]| upper);
+    let heights = upper.enumerate().map(|(index, height)| {
+        if is_alone(index) && height.is_finite() {
+            *height
+        } else {
+            f64::NAN
+        }
+    });
+    heights.collect()
+}
+
+/// The band, and only its upper end where the lower one is near zero: it would be a slab down to the axis.
+fn band(frame: &mut Frame, plane: &Plane, figure: &SpectrumFigure) {
+    let Some([lower, upper_end]) = &figure.band else {
+        return;
+    };
+    let is_near = near(figure);
+    let lower = lower.iter().zip(&is_near);
+    let lower = lower.map(|(low, is_near)| if *is_near { *low } else { f64::NAN });
+    let color = frame.theme.series(0);
+    let ends = [lower.collect(), upper_end.clone()];
+    draw_band(frame, plane, &figure.eigenvalues, &ends, color, BAND);
+    let alone = upper(figure, &is_near);
+    let stroke = Stroke::new(color, THIN);
+    draw_line(frame, plane, &figure.eigenvalues, &alone, stroke, None);
 }
 
 /// The side below zero, in red.

@@ -149,6 +149,9 @@ pub(super) fn legend(frame: &mut Frame, figure: &LandscapeFigure) {
             Symbol::OnMap(MapMark::Run, 5.5),
             "training run on the plane (dotted where hidden)".to_owned(),
         ),
-        (Symbol::OnMap(dot, RADIUS), "its true loss".to_owned()),
+        (
+            Symbol::OnMap(dot, RADIUS),
+            "filled dot: its true loss".to_owned(),
+        ),
     ]);
 }

@@ -68,7 +68,7 @@ fn body(group: &[&Bar], labels: &[&str], has_notes: bool) -> Markup {
             @if !name.is_empty() || !shared.is_empty() {
                 tr.group {
                     th scope="rowgroup" colspan={ (4 + usize::from(has_notes)) } dir="auto" {
-                        span.cut title=(name) { (name) }
+                        span.clamp title=(name) { (name) }
                         @if !shared.is_empty() { span.meaning { (shared) } }
                     }
                 }

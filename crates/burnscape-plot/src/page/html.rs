@@ -81,7 +81,11 @@ fn contents(report: &Report) -> Markup {
         nav.contents aria-label="Figures" {
             ol {
                 @for (index, panel) in report.panels.iter().enumerate() {
-                    li { a.cut href={ "#panel-" (index + 1) } title=(panel.title) dir="auto" { (panel.title) } }
+                    li {
+                        a.cut href={ "#panel-" (index + 1) } title=(panel.title) dir="auto" {
+                            span.number { (index + 1) } (panel.title)
+                        }
+                    }
                 }
                 @if has_details(report) { li { a href="#details" { "Details" } } }
             }
@@ -276,7 +280,7 @@ fn footer() -> Markup {
         footer {
             p {
                 "Drawn by burnscape-plot " (env!("CARGO_PKG_VERSION")) ", with uPlot 1.6.32 (MIT license, © 2022 Leon Sorokin) and "
-                "the color map viridis. This page loads nothing."
+                "the color map viridis. This page makes no network requests."
             }
         }
     }

@@ -24,7 +24,7 @@ use crate::write::write_atomically;
 ///
 /// let page = Report::new("Digits CNN")
 ///     .with_line("48 938 parameters")
-///     .with_sentence("The loss doubles within 4 % of the length of the weights.")
+///     .with_sentence("The loss can double when the weights move by 4 % of their norm.")
 ///     .with_panel(Panel {
 ///         title: "How much to trust the picture".into(),
 ///         caption: "The plane holds little of the training run.".into(),

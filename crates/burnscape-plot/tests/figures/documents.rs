@@ -92,7 +92,12 @@ fn figures_say_what_they_show() {
         ),
         (
             "surface",
-            &["direction 1", "direction 2", "loss", "its true loss"],
+            &[
+                "direction 1",
+                "direction 2",
+                "loss",
+                "filled dot: its true loss",
+            ],
         ),
         (
             "heat map",
@@ -114,7 +119,7 @@ fn figures_say_what_they_show() {
         ),
         (
             "merge tree",
-            &["A", "B", "C", "not resolved (1), not counted"],
+            &["loss", "A", "B", "C", "not resolved (1), not counted"],
         ),
         (
             "bar table",
@@ -137,6 +142,34 @@ fn figures_say_what_they_show() {
             );
         }
     }
+}
+
+#[test]
+fn a_band_down_to_zero_is_a_line_at_its_upper_end() {
+    let drawn = |low: f64| {
+        let mut figure = crate::data::spectrum();
+        if let Some([lower, _]) = &mut figure.band {
+            lower.iter_mut().for_each(|value| *value *= low);
+        }
+        let svg = Figure::Spectrum(figure).to_svg(&drawing(false)).unwrap();
+        let texts = texts(&svg);
+        let has = |text: &str| texts.iter().any(|it| it == text);
+        (has("error band"), has("upper end of the error"))
+    };
+    // Half of the curve, a twentieth, and zero.
+    assert_eq!(drawn(1.0), (true, false));
+    assert_eq!(drawn(0.1), (false, true));
+    assert_eq!(drawn(0.0), (false, true));
+}
+
+#[test]
+fn the_axis_of_a_spectrum_covers_where_the_density_is_zero() {
+    let mut figure = crate::data::spectrum();
+    figure.band = None;
+    figure.eigenvalues.push(40.0);
+    figure.density.push(0.0);
+    let svg = Figure::Spectrum(figure).to_svg(&drawing(false)).unwrap();
+    assert!(texts(&svg).contains(&"40".to_owned()));
 }
 
 #[test]

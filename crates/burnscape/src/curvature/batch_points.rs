@@ -89,6 +89,8 @@ pub(super) struct Setup<'t, M> {
     /// Whether the gradient of each batch is kept.
     pub(super) keeps_gradients: bool,
     pub(super) noise_seed: u64,
+    /// A vector of parameters that the maps read as their last input.
+    pub(super) direction: Option<&'t Tensor<1>>,
     pub(super) trace: &'t TraceBatch<'t, M>,
 }
 
@@ -173,6 +175,8 @@ impl BatchPoints {
             let noise_bytes = noise.as_ref().map_or(0, |noise| {
                 noise.shape().num_elements() * noise.dtype().size()
             });
+            // One vector for all batches, which its caller holds.
+            let noise = noise.or_else(|| setup.direction.cloned().map(Tensor::into_dispatch));
             // Draws and noise are always stored. Residuals may be the tensors of the batch.
             kept += noise_bytes + maps.iter().map(Linearized::draw_bytes).sum::<usize>();
             let bytes = batch_bytes + maps.iter().map(Linearized::residual_bytes).sum::<usize>();

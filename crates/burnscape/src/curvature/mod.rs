@@ -41,6 +41,7 @@ mod fitted;
 mod gauss_newton;
 mod gradient_covariance;
 mod hessian;
+mod hessian_derivative;
 mod hvp;
 mod jacobian;
 mod joined;
@@ -54,6 +55,7 @@ mod ntk;
 mod output_vector;
 mod outputs;
 mod reverse;
+mod row_space;
 mod site;
 mod stale;
 mod usable;
@@ -69,6 +71,7 @@ pub use fisher::{Fisher, FisherSampling};
 pub use gauss_newton::GaussNewton;
 pub use gradient_covariance::GradientCovariance;
 pub use hessian::Hessian;
+pub(crate) use hessian_derivative::HessianDerivative;
 pub use hvp::hvp;
 pub use jacobian::Jacobian;
 pub(crate) use kept::Kept;
@@ -77,6 +80,7 @@ pub use memory_plan::MemoryPlan;
 pub use ntk::Ntk;
 pub use output_vector::OutputSpace;
 pub(crate) use outputs::Outputs;
+pub use row_space::OffRowSpace;
 
 /// Every operator can be kept in a struct and sent to a thread.
 const _: () = {

@@ -148,6 +148,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
             first: FirstValue::Loss,
             keeps_gradients: false,
             noise_seed: 0,
+            direction: None,
             trace,
         }
     }

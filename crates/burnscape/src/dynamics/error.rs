@@ -180,4 +180,64 @@ pub enum DynamicsError {
          outputs use these parameters, or start from other weights"
     )]
     ZeroKernel,
+    /// A gradient flow takes too many steps, however coarse its tolerances are.
+    #[error(
+        "the flow is stiff: at a sharpness of {sharpness:.3e}, stability takes {gradients:.0} gradients or more until time \
+         {end_time}, above the limit of {max_gradients}; choose a shorter `end_time`, take steps of gradient descent instead, \
+         average the loss over examples if it is a sum, or raise the limit with `with_max_gradients`"
+    )]
+    StiffFlow {
+        /// `λ_max` at the start.
+        sharpness: f64,
+        /// The time at which the flow ends.
+        end_time: f64,
+        /// The gradients that stability takes.
+        gradients: f64,
+        /// The limit.
+        max_gradients: usize,
+    },
+    /// Gradient descent is unstable where its central flow is to start.
+    #[error(
+        "the sharpness of the start is {sharpness:.6}, more than 5 % above the edge 2/η = {edge:.6}, where gradient descent \
+         is unstable; lower the rate, or start from the weights of an earlier step"
+    )]
+    AboveEdge {
+        /// `λ_max` at the start.
+        sharpness: f64,
+        /// `2/η`.
+        edge: f64,
+    },
+    /// A second eigenvalue is at the edge where a central flow is to start.
+    #[error(
+        "the second eigenvalue of the start, {second:.6}, is within 5 % of the edge 2/η = {edge:.6}, and the central flow is \
+         that of a single critical direction; start from the weights of an earlier step, or lower the rate"
+    )]
+    SecondDirection {
+        /// The second eigenvalue.
+        second: f64,
+        /// `2/η`.
+        edge: f64,
+    },
+    /// A search for the sharpness ended before its tolerance.
+    #[error(
+        "the search for the sharpness has a residual of {residual:.1e} after {num_matvecs} products; raise its limit with \
+         `with_max_matvecs`, or `with_tolerance`"
+    )]
+    NotConverged {
+        /// The residual of the eigenpair.
+        residual: f64,
+        /// The limit of products.
+        num_matvecs: usize,
+    },
+    /// Two layers are not consecutive.
+    #[error(
+        "the first layer has {hidden} outputs, and the second takes {inputs} inputs; pass the weights of two consecutive \
+         layers, `[inputs, hidden]` and `[hidden, outputs]`"
+    )]
+    NotConsecutive {
+        /// Columns of the first.
+        hidden: usize,
+        /// Rows of the second.
+        inputs: usize,
+    },
 }

@@ -14,11 +14,15 @@
 //! | [`TailIndexConfig`] | how heavy the tails of the gradient noise are, beside Gaussian noise |
 //!
 //! You can write monitors of your own: [`Monitor`] has an example.
+//!
+//! [`GradientFlowConfig`] and [`CentralFlowConfig`] follow a model in continuous time, without and with the oscillations of
+//! gradient descent; [`imbalance`] is what linear layers conserve.
 
 mod commutator;
 mod curvature;
 mod edges;
 mod error;
+mod flow;
 mod kernel;
 #[cfg(feature = "train")]
 mod learner;
@@ -35,6 +39,7 @@ pub use curvature::{
 };
 pub use edges::{EdgeRule, WatchedOptimizer};
 pub use error::DynamicsError;
+pub use flow::{CentralFlow, CentralFlowConfig, GradientFlow, GradientFlowConfig, imbalance};
 pub use kernel::{
     LinearizedModel, ScaledOutputs, TangentKernelConfig, TangentKernelMonitor,
     TangentKernelMonitorState, TangentKernelReading,

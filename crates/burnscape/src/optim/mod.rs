@@ -4,8 +4,8 @@
 //! optimizer) and the base. [`SamConfig`] chooses them, with presets for the published methods, and [`Sam`] takes the
 //! steps. An ascent may be defined in another crate: [`AscentRule`].
 //!
-//! Two other optimizers escape saddles: [`PerturbedGd`], with the smallest eigenvalue of the Hessian as its
-//! certificate, and [`SaddleFreeNewton`]. [`Swa`] averages weights.
+//! Three other optimizers escape saddles: [`PerturbedGd`], with the smallest eigenvalue of the Hessian as its
+//! certificate, [`SaddleFreeNewton`], and [`TrustRegionNewton`]. [`Swa`] averages weights.
 //! [`RandomSubspaceConfig`] trains in a random subspace with any of them, and [`IntrinsicDimensionConfig`] finds the
 //! smallest one that is enough.
 //!
@@ -29,6 +29,7 @@ mod subspace;
 mod swa;
 mod tickets;
 mod ties;
+mod trust_region_newton;
 
 pub use closure_step::ClosureStep;
 pub use error::OptimError;
@@ -54,3 +55,4 @@ pub use swa::{Swa, SwaConfig};
 pub use tickets::{
     MaskedOptimizer, TicketLevel, TicketScores, TicketSearch, TicketSearchConfig, WeightMask,
 };
+pub use trust_region_newton::{TrustRegionNewton, TrustRegionNewtonConfig, TrustRegionReport};

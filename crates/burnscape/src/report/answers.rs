@@ -8,6 +8,8 @@ use crate::loss::{Mode, NormalizationPolicy};
 
 /// So many wells are named.
 const MOST_WELLS: usize = 6;
+/// Smaller cosines are those of a right angle, to rounding in single precision.
+const RIGHT_ANGLE: f64 = 1e-6;
 
 pub(super) fn off_plane(view: &View) -> Option<String> {
     let projection = view.projection.as_ref()?;
@@ -29,9 +31,13 @@ pub(super) fn off_plane(view: &View) -> Option<String> {
         " The projection was stopped before the last one."
     };
     let (mean, most) = (percent(mean), percent(most));
+    let from = match view.ends_at_origin() {
+        true => "the end of training",
+        false => "the origin of the plane",
+    };
     Some(format!(
-        "{mean} of its distance from the origin of the plane, on average over {checkpoints}; {most} at \
-         most.{stopped}"
+        "On average over {checkpoints}, the distance from the plane is {mean} of that from {from}; {most} \
+         at most.{stopped}"
     ))
 }
 
@@ -66,6 +72,8 @@ pub(super) fn directions(view: &View) -> Option<String> {
     let cosine = landscape.cosine(0, 1);
     let angle = if !cosine.is_finite() {
         String::new()
+    } else if cosine.abs() < RIGHT_ANGLE {
+        " They are at right angles.".to_owned()
     } else if cosine.abs() < 0.1 {
         let cosine = short(cosine, 1);
         format!(" They are nearly at right angles, with a cosine of {cosine}.")
@@ -85,7 +93,7 @@ pub(super) fn grid(view: &View) -> Option<String> {
     let mut answer = format!("{x} × {y} points");
     if view.is_percent && gap.is_finite() {
         let gap = short(gap, 2);
-        answer += &format!(", the nearest of them {gap} % of the weights' length apart");
+        answer += &format!(", the nearest of them {gap} % of the weights' norm apart");
     }
     answer += ". What is narrower does not show.";
     if let Some([evaluated, points]) = view.stopped {
@@ -117,11 +125,13 @@ pub(super) fn wells(view: &View) -> Option<String> {
             " Not counted: {count}, which the spacing of the grid or rounding may have made."
         );
     }
-    if wells.at_border > 0 {
-        let count = grouped(wells.at_border);
-        answer +=
-            &format!(" At the border of the picture, where a well may go on outside: {count}.");
-    }
+    let outside = "the border of the picture and may continue outside.";
+    answer += &match (wells.at_border, others.len()) {
+        (0, _) => String::new(),
+        (_, 0) => format!(" The deepest one touches {outside}"),
+        (1, _) => format!(" One of all touches {outside}"),
+        (count, _) => format!(" {} of all touch {outside}", grouped(count)),
+    };
     if !others.is_empty() {
         answer += " Here q is the depth of a well over what the spacing alone may have made; a well \
                    counts above 2.";

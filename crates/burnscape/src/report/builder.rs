@@ -17,18 +17,19 @@ use crate::{Csv, FormatError, Json};
 /// Puts results into one page for people who do not know the field.
 ///
 /// The page has a headline, of at most three sentences that are made from numbers, and a panel for each kind of result,
-/// with a caption and what it cannot tell. Whatever the order of the calls, the order of the panels is this:
+/// with a caption and what it cannot tell. A builder that is made from a [`Report`] continues it: your own sentences and
+/// panels stand first. Whatever the order of the calls, the order of the panels is this:
 ///
 /// | panel | from |
 /// |---|---|
 /// | surfaces of the loss, on one scale | [`with_landscape`], [`with_projection`] |
 /// | training | [`with_losses`], [`with_readings`], [`with_plateaus`] |
 /// | how much to trust the pictures | [`with_landscape`], [`with_projection`], [`with_components`] |
-/// | spectrum, one for each | [`with_spectrum`] |
+/// | spectrum, one for each, on one axis | [`with_spectrum`] |
+/// | sharpness | [`with_sharpness`] |
 /// | paths | [`with_path`] |
 /// | wells, of each landscape that has two or more | [`with_landscape`] |
 /// | networks in one well | [`with_models`] |
-/// | sharpness | [`with_sharpness`] |
 /// | tables | [`with_table`] |
 /// | details | [`with_details`], [`with_csv`] |
 ///
@@ -85,19 +86,19 @@ use crate::{Csv, FormatError, Json};
 /// let path = std::env::temp_dir().join(format!("burnscape-{}.html", std::process::id()));
 /// page.write_html(&path)?;
 /// let text = std::fs::read_to_string(&path)?;
-/// assert!(text.contains("The loss doubles within"));
+/// assert!(text.contains("The loss can double when the weights move by"));
 /// # std::fs::remove_file(&path)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct ReportBuilder {
-    title: String,
-    facts: Vec<String>,
+    /// The title, the facts, and what stands first.
+    head: Report,
     views: Vec<View>,
     /// With the names of their landscapes.
     projections: Vec<(String, Projection)>,
-    components: Vec<trust::Row>,
+    components: Vec<trust::Explained>,
     training: Training,
     spectra: Vec<Panel>,
     paths: Vec<(String, CurveProfile)>,
@@ -113,15 +114,12 @@ pub struct ReportBuilder {
 impl ReportBuilder {
     /// A page without panels.
     pub fn new(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            ..Self::default()
-        }
+        Self::from(Report::new(title))
     }
 
     /// Adds a fact to the headline: the number of parameters, the data, the date, the device, the seeds.
     pub fn with_fact(mut self, fact: impl Into<String>) -> Self {
-        self.facts.push(fact.into());
+        self.head = self.head.with_line(fact);
         self
     }
 
@@ -319,10 +317,7 @@ impl ReportBuilder {
             }
         }
         left_out.extend(self.training.lost_plateaus());
-        let mut report = Report::new(self.title);
-        for fact in self.facts {
-            report = report.with_line(fact);
-        }
+        let mut report = self.head;
         for sentence in headline::sentences(&views, &self.paths) {
             report = report.with_sentence(sentence);
         }
@@ -332,12 +327,12 @@ impl ReportBuilder {
         let panels = surface::panel(&views)
             .into_iter()
             .chain(self.training.panel())
-            .chain(trust::panel(&views, self.components, &left_out))
-            .chain(self.spectra)
+            .chain(trust::panel(&views, &self.components, &left_out))
+            .chain(spectrum::on_one_axis(self.spectra))
+            .chain(sharpness::panel(&self.sharpness))
             .chain(paths::panel(&self.paths))
             .chain(wells)
             .chain(self.models)
-            .chain(sharpness::panel(&self.sharpness))
             .chain(self.tables);
         for panel in panels {
             report = report.with_panel(panel);
@@ -349,5 +344,15 @@ impl ReportBuilder {
             report = report.with_csv(name, text);
         }
         report
+    }
+}
+
+impl From<Report> for ReportBuilder {
+    /// Continues a page: its facts, sentences, panels and details stand before those that are added.
+    fn from(head: Report) -> Self {
+        Self {
+            head,
+            ..Self::default()
+        }
     }
 }

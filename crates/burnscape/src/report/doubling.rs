@@ -5,14 +5,14 @@ use crate::landscape::Landscape;
 /// Where the loss reaches twice its value at the model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Doubling {
-    /// At a point of the grid at this distance, a share of the weights' length, and at none that is nearer.
+    /// At a point of the grid at this distance, a share of the weights' norm, and at none that is nearer.
     Within(f64),
     /// At no point of the grid.
     Nowhere,
 }
 
 impl Doubling {
-    /// None if there is no such statement: the loss at the model is not positive, the weights have no length, or a loss
+    /// None if there is no such statement: the loss at the model is not positive, the weights have no norm, or a loss
     /// that is not a number may be anything.
     pub(super) fn of(landscape: &Landscape) -> Option<Self> {
         let base = landscape.base_loss;

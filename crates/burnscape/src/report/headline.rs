@@ -30,7 +30,9 @@ fn doubling(views: &[View]) -> Option<String> {
         return Some(match found {
             Doubling::Within(share) => {
                 let (share, plane) = (percent(*share), plane(&view.landscape));
-                format!("The loss doubles within {share} of the weights' length {plane}.")
+                format!(
+                    "The loss can double when the weights move by {share} of their norm {plane}."
+                )
             }
             Doubling::Nowhere => {
                 "Nowhere in this picture is the loss twice as high as at the network.".to_owned()
@@ -41,19 +43,19 @@ fn doubling(views: &[View]) -> Option<String> {
     let clauses = known.iter().enumerate().map(|(index, (view, found))| {
         let name = quoted(&view.figure.name);
         let subject = match index {
-            0 => format!("The loss of {name} doubles"),
+            0 => format!("The loss of {name}"),
             _ => format!("that of {name}"),
         };
         match found {
+            Doubling::Within(share) if has_unit => format!("{subject} by {}", percent(*share)),
             Doubling::Within(share) => {
-                let unit = if has_unit {
-                    ""
-                } else {
-                    " of the weights' length"
-                };
                 has_unit = true;
-                format!("{subject} within {}{unit}", percent(*share))
+                let share = percent(*share);
+                format!(
+                    "{subject} can double when the weights move by {share} of their norm in its picture"
+                )
             }
+            Doubling::Nowhere if index == 0 => format!("{subject} doubles nowhere in its picture"),
             Doubling::Nowhere => format!("{subject} nowhere in its picture"),
         }
     });
@@ -93,21 +95,24 @@ fn off_plane(views: &[View]) -> Option<String> {
         share.is_finite().then_some((view, share))
     });
     let known: Vec<(&View, f64)> = known.take(MOST).collect();
+    let from = match known.iter().all(|(view, _)| view.ends_at_origin()) {
+        true => "the end of training",
+        false => "the origin of the plane",
+    };
+    let distance = format!("of a checkpoint's distance from {from} is outside");
     if let ([(_, share)], [_]) = (&known[..], views) {
         let share = percent(*share);
-        return Some(format!(
-            "The training path lies {share} off this picture, on average."
-        ));
+        return Some(format!("On average, {share} {distance} this picture."));
     }
     let clauses = known.iter().enumerate().map(|(index, (view, share))| {
         let (name, share) = (quoted(&view.figure.name), percent(*share));
         match index {
-            0 => format!("The training path of {name} lies {share} off its picture"),
-            _ => format!("that of {name} {share}"),
+            0 => format!("{share} {distance} the picture of {name}"),
+            _ => format!("{share} outside that of {name}"),
         }
     });
     let clauses: Vec<String> = clauses.collect();
-    (!clauses.is_empty()).then(|| format!("{}, on average.", clauses.join(", ")))
+    (!clauses.is_empty()).then(|| format!("On average, {}.", clauses.join(", ")))
 }
 
 fn wells(views: &[View]) -> Option<String> {
@@ -118,7 +123,7 @@ fn wells(views: &[View]) -> Option<String> {
         return None;
     }
     if known.iter().all(|(_, wells)| wells.resolved.len() < 2) {
-        return Some("Nothing here shows a second well that the grid resolves.".to_owned());
+        return Some(one_well(&known, views.len()));
     }
     if let ([(_, wells)], [_]) = (&known[..], views) {
         let border = match wells.at_border {
@@ -136,6 +141,32 @@ fn wells(views: &[View]) -> Option<String> {
     });
     let counts: Vec<String> = counts.collect();
     Some(format!("The grid resolves {}.", listed(&counts)))
+}
+
+/// No picture has a second well, as far as the grid resolves them.
+fn one_well(known: &[(&View, Wells<'_>)], num_views: usize) -> String {
+    let name = |(view, _): &(&View, Wells<'_>)| quoted(&view.figure.name);
+    let names: Vec<String> = known.iter().map(name).collect();
+    let place = match &names[..] {
+        names if names.len() == num_views && num_views == 1 => "in this picture".to_owned(),
+        names if names.len() == num_views => "in each picture".to_owned(),
+        [name] => format!("in the picture of {name}"),
+        names => format!("in each of the pictures of {}", listed(names)),
+    };
+    let subject = match known.iter().all(|(_, wells)| wells.unresolved == 0) {
+        true => "One well",
+        false => "The grid resolves one well",
+    };
+    let at_border = known.iter().filter(|(_, wells)| wells.at_border > 0);
+    let at_border: Vec<String> = at_border.map(name).collect();
+    let touches = "it touches the border and may continue outside.";
+    let border = match &at_border[..] {
+        [] => String::new(),
+        _ if names.len() == 1 => " It touches the border and may continue outside.".to_owned(),
+        [name] => format!(" In that of {name} {touches}"),
+        names => format!(" In those of {} {touches}", listed(names)),
+    };
+    format!("{subject} {place}.{border}")
 }
 
 fn barrier(paths: &[(String, CurveProfile)]) -> Option<String> {

@@ -7,7 +7,7 @@ use crate::landscape::{Landscape, LandscapeError, LossScale};
 ///
 /// | of the landscape | in the figure |
 /// |---|---|
-/// | coordinates | percent of the length of the weights, `100 x \|d\| / \|w\|`; as they are if that length is zero |
+/// | coordinates | percent of the norm of the weights, `100 x \|d\| / \|w\|`; as they are if that norm is zero |
 /// | losses | values, on a logarithmic scale with [`LossScale::Log10`] unless no loss is positive |
 /// | metrics | metrics |
 /// | [merge tree](Landscape::merge_tree) | branches and basins; none if a loss has no logarithm |
@@ -56,7 +56,7 @@ use crate::landscape::{Landscape, LandscapeError, LossScale};
 /// let figure = landscape_figure("fit", &landscape, LossScale::Linear)?;
 /// // The directions are as long as the weights.
 /// assert!((figure.x[10] - 200.0).abs() < 1e-3);
-/// assert_eq!(figure.labels[0], "random direction 1 (% of the weights' length)");
+/// assert_eq!(figure.labels[0], "random direction 1 (% of the weights' norm)");
 /// let svg = Figure::Contour(figure).to_svg(&Drawing::new(600, 480))?;
 /// assert!(svg.starts_with("<svg"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -46,7 +46,7 @@ pub fn path_figure(paths: &[(&str, &CurveProfile)]) -> CurveFigure {
         .iter()
         .flat_map(|(name, profile)| along(name, profile));
     CurveFigure {
-        x: PlotAxis::new("position on the path, from one network (0) to the other (1)"),
+        x: PlotAxis::new("from one network (0) to the other (1)"),
         y: PlotAxis::new("training loss"),
         series: series.collect(),
         regions: Vec::new(),
@@ -79,7 +79,7 @@ pub(super) fn panel(paths: &[(String, CurveProfile)]) -> Option<Panel> {
         title: "Paths between networks".to_owned(),
         caption,
         cannot_tell: format!(
-            "That no lower path exists: every barrier is an upper bound of the lowest one. Nor how the \
+            "Whether a lower path exists: every barrier is an upper bound of the lowest one. And how the \
              loss is between the {places} that were measured on the first path."
         ),
         content: Content::Figure(Figure::Curve(figure), alternative(&named)),

@@ -6,12 +6,16 @@ use super::words::quoted;
 use crate::sharpness::{SharpnessMeasure, SharpnessReport, SharpnessRow};
 use crate::space::Scale;
 
-const CAPTION: &str = "Measures of how fast the loss rises around the network. Compare bars of one measure only; an \
-    error is a standard error.";
+const CAPTION: &str = "Measures of how fast the loss rises around the network. Compare bars of one measure only. Each \
+    bar is of one network: an error is a standard error of the measurement, not of other seeds.";
+const RADII: &str = " Radii differ: do not compare the average rise with the worst-case rise.";
 const ARROWS: &str = " An arrow says higher or lower than the first network, where the difference is more than two \
     standard errors.";
 const CANNOT_TELL: &str = "Which network is better on new data. Absolute measures also change when weights are \
     rescaled without changing what the network computes.";
+
+/// The note of a number that could not be compared.
+const UNTESTED: &str = "no error estimate, not tested";
 
 /// What makes rows of two reports comparable: measure, scale, part and setting.
 type Key<'a> = (SharpnessMeasure, Option<Scale>, Option<&'a str>, &'a str);
@@ -26,6 +30,10 @@ pub(super) fn panel(reports: &[(String, SharpnessReport)]) -> Option<Panel> {
     }
     let bars: Vec<Bar> = keys.iter().flat_map(|key| bars(reports, key)).collect();
     let mut caption = CAPTION.to_owned();
+    let has = |wanted: SharpnessMeasure| keys.iter().any(|(measure, ..)| *measure == wanted);
+    if has(SharpnessMeasure::AverageSharpness) && has(SharpnessMeasure::WorstCaseSharpness) {
+        caption += RADII;
+    }
     if reports.len() > 1 {
         caption += ARROWS;
     }
@@ -55,7 +63,7 @@ fn bars(reports: &[(String, SharpnessReport)], wanted: &Key<'_>) -> Vec<Bar> {
         .collect();
     let notes = rows.iter().enumerate().map(|(index, (_, row))| {
         let first = rows.first().filter(|_| index > 0);
-        note(row, first.copied())
+        note(row, first.copied(), rows.len() > 1)
     });
     let notes: Vec<String> = notes.collect();
     let (title, meaning) = words(wanted);
@@ -77,9 +85,11 @@ fn bars(reports: &[(String, SharpnessReport)], wanted: &Key<'_>) -> Vec<Bar> {
 }
 
 /// What restricts a number, and how it compares with the first one.
-fn note(row: &SharpnessRow, first: Option<(&str, &SharpnessRow)>) -> String {
+fn note(row: &SharpnessRow, first: Option<(&str, &SharpnessRow)>, has_others: bool) -> String {
     let compared = first.and_then(|(name, other)| compared(row, name, other));
-    let all = [compared, row.note.clone()];
+    let has_no_error = row.value.is_some() && row.standard_error.is_none();
+    let untested = (has_others && has_no_error).then(|| UNTESTED.to_owned());
+    let all = [compared, untested, row.note.clone()];
     let all: Vec<String> = all.into_iter().flatten().collect();
     all.join("; ")
 }
@@ -105,7 +115,7 @@ fn words((measure, scale, part, setting): &Key<'_>) -> (String, &'static str) {
             "how much the loss rises on average if noise is added to the weights",
         ),
         SharpnessMeasure::WorstCaseSharpness => (
-            "Largest rise",
+            "Worst-case rise",
             "how much the loss rises at most in a ball around the weights",
         ),
         SharpnessMeasure::PacBayesSigma => (
@@ -137,7 +147,7 @@ fn words((measure, scale, part, setting): &Key<'_>) -> (String, &'static str) {
         }
         SharpnessMeasure::FisherRaoNorm => (
             "Fisher-Rao norm",
-            "the length of the weights, measured by how the predictions change",
+            "the norm of the weights, measured by how the predictions change",
         ),
         SharpnessMeasure::EffectiveDimension => (
             "Effective dimension",

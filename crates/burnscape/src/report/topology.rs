@@ -7,9 +7,9 @@ use super::branches::model_branches;
 use super::view::View;
 use super::words::{counted, grouped, quoted, short, title};
 
-const MODELS: &str = "Each branch is a network, as low as its loss. Two branches meet at the height of the best \
-    measured way between them, which is the highest loss on it.";
-const MODELS_CANNOT_TELL: &str = "Whether networks that meet high up, or not at all, lie in wells of their own: a way \
+const MODELS: &str = "Each branch is a network, as low as its loss. Two branches meet at the highest loss on the best \
+    measured path between them.";
+const MODELS_CANNOT_TELL: &str = "Whether networks that meet high up, or not at all, lie in wells of their own: a path \
     that nobody measured may be lower. All heights where branches meet are upper bounds.";
 
 /// An alternative text names no more than these.

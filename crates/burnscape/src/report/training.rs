@@ -11,7 +11,7 @@ const LOSS_RATIO: f64 = 3.0;
 const OTHER_RATIO: f64 = 1e2;
 
 const CANNOT_TELL: &str = "Whether another run would look the same: this is one draw of its seeds. And why the loss \
-    rests: a plateau may be a saddle, or only a slow valley.";
+    stops falling: a plateau may be a saddle, or only a slow valley.";
 
 /// Losses, readings and plateaus.
 #[derive(Debug, Clone, Default)]
@@ -71,10 +71,10 @@ impl Training {
                 drawn.push(series);
             } else if !readings.is_empty() {
                 let problem = match series.y.is_empty() {
-                    true => "no reading has a value",
-                    false => "no value is finite",
+                    true => "has no value in any reading",
+                    false => "has no finite value",
                 };
-                left_out.push(format!("{}: {problem}", quoted(&series.name)));
+                left_out.push(format!("{} {problem}", quoted(&series.name)));
             }
         }
         if drawn.is_empty() {

@@ -14,39 +14,51 @@ const CANNOT_TELL: &str = "Whether the loss is measured on the data that matter 
     run would look the same.";
 
 /// A question and its answer.
-pub(super) type Row = (String, String);
+type Row = (String, String);
+/// What a view knows about itself.
+type Answer = fn(&View) -> Option<String>;
 
 /// The p-value up to which chance explains too little.
 const SIGNIFICANT: f64 = 0.05;
 
+/// What the components of a training run explain.
+#[derive(Debug, Clone)]
+pub(super) struct Explained {
+    name: String,
+    /// Which components, in words.
+    largest: String,
+    answer: String,
+}
+
 /// The panel; none without anything to say.
-pub(super) fn panel(views: &[View], components: Vec<Row>, left_out: &[String]) -> Option<Panel> {
-    let mut rows = components;
-    rows.extend(each(views, answers::off_plane, |of| {
-        format!("How far is the training run{of} from the picture?")
-    }));
-    rows.extend(each(views, answers::heights, |of| {
-        format!("Is the training run{of} as high as the picture shows it?")
-    }));
-    rows.extend(each(views, answers::directions, |of| {
-        format!("Which directions does the picture{of} show?")
-    }));
+pub(super) fn panel(views: &[View], runs: &[Explained], left_out: &[String]) -> Option<Panel> {
+    let answers: [(&str, Answer); 3] = [
+        (
+            "How far is the training run from the picture?",
+            answers::off_plane,
+        ),
+        (
+            "Is the training run as high as the picture shows it?",
+            answers::heights,
+        ),
+        (
+            "Which directions does the picture show?",
+            answers::directions,
+        ),
+    ];
+    let others: [(&str, Answer); 5] = [
+        ("How fine is the grid?", answers::grid),
+        ("Does the grid resolve the wells?", answers::wells),
+        ("How large are rounding errors?", answers::rounding),
+        ("Is the loss a number everywhere?", answers::not_finite),
+        ("Which loss does the picture show?", answers::loss),
+    ];
+    let row =
+        |(question, answer): (&str, Answer)| Some((question.to_owned(), each(views, answer)?));
+    let mut rows = explained(runs);
+    rows.extend(answers.into_iter().filter_map(row));
     rows.extend(planes(views));
-    rows.extend(each(views, answers::grid, |of| {
-        format!("How fine is the grid{of}?")
-    }));
-    rows.extend(each(views, answers::wells, |of| {
-        format!("Does the grid resolve the wells{of}?")
-    }));
-    rows.extend(each(views, answers::rounding, |of| {
-        format!("How large are rounding errors{of}?")
-    }));
-    rows.extend(each(views, answers::not_finite, |of| {
-        format!("Is the loss{of} a number everywhere?")
-    }));
-    rows.extend(each(views, answers::loss, |of| {
-        format!("Which loss does the picture{of} show?")
-    }));
+    rows.extend(others.into_iter().filter_map(row));
     if !left_out.is_empty() {
         let answer = format!("{}.", left_out.join("; "));
         rows.push(("What is not drawn?".to_owned(), answer));
@@ -64,7 +76,7 @@ pub(super) fn components(
     name: &str,
     pca: &TrajectoryPca,
     signs: Option<&SignFlipNull>,
-) -> Option<Row> {
+) -> Option<Explained> {
     let count = pca.coordinates.len();
     let share = pca.explained_share();
     let walk: f64 = pca.random_walk_shares().iter().take(count).sum();
@@ -76,7 +88,8 @@ pub(super) fn components(
         count => format!("{count} largest components"),
     };
     let mut answer = format!(
-        "{} of its spread. In a random walk with as many checkpoints it is {}",
+        "{} of its spread, a sum of squared distances in which the farthest checkpoints weigh most. In a \
+         random walk with as many checkpoints it is {}",
         percent(share),
         percent(walk)
     );
@@ -84,7 +97,8 @@ pub(super) fn components(
         Some(signs) => {
             let (mean, p_value) = (percent(signs.mean), short(signs.p_value, 2));
             answer += &format!(
-                ", and with the same steps forward or backward at random {mean} on average (p = {p_value})"
+                ", and with the same steps forward or backward at random {mean} on average (p = {p_value} \
+                 for such steps)"
             );
             signs.p_value <= SIGNIFICANT
         }
@@ -95,32 +109,56 @@ pub(super) fn components(
     } else {
         ". That is no more than chance gives."
     };
-    let run = quoted(name);
-    Some((
-        format!("How much of the training run {run} is in its {largest}?"),
+    Some(Explained {
+        name: name.to_owned(),
+        largest,
         answer,
-    ))
+    })
 }
 
-/// The answers of all views; one for all if they are the same.
-fn each(
-    views: &[View],
-    answer: fn(&View) -> Option<String>,
-    question: fn(&str) -> String,
-) -> Vec<Row> {
+/// A question for each number of components, with a line for each run if there are several.
+fn explained(runs: &[Explained]) -> Vec<Row> {
+    let mut asked: Vec<&str> = Vec::new();
+    for run in runs {
+        if !asked.contains(&run.largest.as_str()) {
+            asked.push(&run.largest);
+        }
+    }
+    let row = |largest: &str| {
+        let same: Vec<&Explained> = runs.iter().filter(|run| run.largest == largest).collect();
+        if let [run] = same[..] {
+            let name = quoted(&run.name);
+            let question = format!("How much of the training run {name} is in its {largest}?");
+            return (question, run.answer.clone());
+        }
+        let lines = same.iter().map(|run| line(&run.name, &run.answer));
+        let lines: Vec<String> = lines.collect();
+        let question = format!("How much of a training run is in its {largest}?");
+        (question, lines.join("\n"))
+    };
+    asked.into_iter().map(row).collect()
+}
+
+/// The answers of all views, a line for each; one for all if they are the same.
+fn each(views: &[View], answer: Answer) -> Option<String> {
     let answers = views.iter().filter_map(|view| Some((view, answer(view)?)));
     let answers: Vec<(&View, String)> = answers.collect();
     let is_same =
         answers.len() == views.len() && answers.windows(2).all(|two| two[0].1 == two[1].1);
     match &answers[..] {
-        [(_, answer), ..] if is_same => vec![(question(""), answer.clone())],
+        [] => None,
+        [(_, answer), ..] if is_same => Some(answer.clone()),
         answers => {
-            let of = |view: &View| format!(" of {}", quoted(&view.figure.name));
-            let rows = answers.iter();
-            let rows = rows.map(|(view, answer)| (question(&of(view)), answer.clone()));
-            rows.collect()
+            let lines = answers.iter();
+            let lines = lines.map(|(view, answer)| line(&view.figure.name, answer));
+            let lines: Vec<String> = lines.collect();
+            Some(lines.join("\n"))
         }
     }
+}
+
+fn line(name: &str, answer: &str) -> String {
+    format!("{}: {answer}", quoted(name))
 }
 
 /// How many random planes there are.

@@ -21,7 +21,7 @@ pub(super) struct View {
     pub(super) ratios: Vec<f64>,
     /// The training run on the figure.
     pub(super) projection: Option<Projection>,
-    /// Whether the figure's coordinates are percent of the weights' length.
+    /// Whether the figure's coordinates are percent of the weights' norm.
     pub(super) is_percent: bool,
     /// What a coordinate of the landscape is multiplied with, for each axis.
     units: [f64; 2],
@@ -99,6 +99,28 @@ impl View {
         self.figure.values.iter().any(|value| value.is_finite())
     }
 
+    /// Whether the training run on the figure ends at the origin of the plane.
+    pub(super) fn ends_at_origin(&self) -> bool {
+        let projection = self.projection.as_ref().filter(|it| it.completed);
+        let last = projection.and_then(|it| it.points.last());
+        last.is_some_and(|point| (point.x, point.y, point.distance) == (0.0, 0.0, 0.0))
+    }
+
+    /// Whether the lowest point of the grid is at its border, and none in its inside or at the network is as low.
+    pub(super) fn is_lowest_at_border(&self) -> bool {
+        let figure = &self.figure;
+        let (columns, rows) = (figure.x.len(), figure.y.len());
+        let values = figure.values.iter().copied();
+        let lowest = values.clone().fold(f64::INFINITY, f64::min);
+        let mut lowest_cells = values.enumerate().filter(|(_, value)| *value <= lowest);
+        let is_outside = |(cell, _): (usize, f64)| {
+            let (i, j) = (cell / rows, cell % rows);
+            let is_border = i == 0 || j == 0 || i + 1 == columns || j + 1 == rows;
+            is_border && (figure.x[i], figure.y[j]) != (0.0, 0.0)
+        };
+        lowest.is_finite() && lowest_cells.all(is_outside)
+    }
+
     /// Draws a training run on the figure, in place of an earlier one.
     pub(super) fn mark(&mut self, projection: Projection) {
         let [x, y] = self.units;
@@ -115,7 +137,7 @@ impl View {
     }
 }
 
-/// What turns coordinates into percent of the weights' length; none if that length is zero, or not known.
+/// What turns coordinates into percent of the weights' norm; none if that norm is zero, or not known.
 fn percents(landscape: &Landscape) -> Option<[f64; 2]> {
     let percent = |axis: usize| {
         let unit = 100.0 * landscape.directions.get(axis)?.relative_norm;
@@ -138,7 +160,7 @@ fn axis_label(landscape: &Landscape, axis: usize, is_percent: bool) -> String {
     let kind = landscape.directions.get(axis).map(|record| &record.kind);
     let name = kind.map_or_else(String::new, |kind| axis_name(kind, axis + 1));
     let unit = if is_percent {
-        "% of the weights' length"
+        "% of the weights' norm"
     } else {
         "times the direction"
     };

@@ -19,6 +19,7 @@
 //! |---|---|---|---|
 //! | [`FisherRao`] | `⟨w, F w⟩` and its root | Fisher, exact or empirical | one product |
 //! | [`RelativeFlatnessConfig`] | `Σ ⟨w_s, w_s'⟩ tr H_ss'`, layer by layer | Hessian | products |
+//! | [`CoercivityConfig`] | `\|∇L\|²/s − tr H` along rays: is it refuted that it grows? | Hessian | products |
 //! | [`WorstCaseBound`] | a bound of the worst case from above, to second order | Hessian | at most 40 products |
 //!
 //! For eigenvalues, traces and effective dimensions of an operator, use [`krylov`](crate::krylov) and
@@ -43,6 +44,7 @@
 
 mod average_sharpness;
 mod bits;
+mod coercivity;
 mod error;
 mod fisher_rao;
 mod growth;
@@ -57,6 +59,7 @@ mod worst_case_sharpness;
 
 pub use average_sharpness::{AverageSharpness, AverageSharpnessConfig};
 pub use bits::{BitsPerWeight, BitsPerWeightConfig};
+pub use coercivity::{Coercivity, CoercivityConfig};
 pub use error::SharpnessError;
 pub use fisher_rao::FisherRao;
 pub use growth::{GrowthExponent, GrowthExponents, GrowthExponentsConfig, GrowthPlateau};

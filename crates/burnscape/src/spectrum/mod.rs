@@ -15,6 +15,8 @@
 //! | how well is it conditioned? | [`ConditionNumber`] | until converged (reported) |
 //! | minimum, saddle, plateau? | [`CriticalPoint`] | steps |
 //!
+//! [`CriticalPointsConfig`] searches for critical points of a loss, and lists loss and index of each.
+//!
 //! Every result has its cost and an error, and is written as [`Json`](crate::Json); tables also as
 //! [`Csv`](crate::Csv). A block of the matrix (a layer, a group of parameters) is the operator of a
 //! [`Risk::with_group`](crate::loss::Risk::with_group). For other settings, and for the diagonal, apply the configs of
@@ -46,6 +48,7 @@
 mod answers;
 mod condition_number;
 mod critical_point;
+mod critical_points;
 mod effective_dimension;
 mod inertia;
 mod layer_traces;
@@ -55,6 +58,7 @@ mod tables;
 
 pub use condition_number::ConditionNumber;
 pub use critical_point::{CriticalPoint, PointKind};
+pub use critical_points::{CriticalPoints, CriticalPointsConfig, FoundPoint};
 pub use effective_dimension::EffectiveDimension;
 pub use inertia::Inertia;
 pub use layer_traces::LayerTraces;

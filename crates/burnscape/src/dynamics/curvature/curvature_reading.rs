@@ -84,7 +84,7 @@ const QUANTITIES: &[Quantity<CurvatureReading>] = &[
     },
     Quantity {
         name: "edge",
-        description: "sharpness above which the optimizer is unstable",
+        description: "sharpness above which the optimizer is unstable at the current learning rate: it rises as the rate falls",
         value: |reading| reading.edge,
     },
     Quantity {

@@ -86,7 +86,7 @@ impl<'a, M: Module> SharpnessSearch<'a, M> {
         let found = search.run_from(&hessian, &self.starts)?;
         self.num_gradients += 1;
         self.num_matvecs += found.num_matvecs;
-        if found.outcome == Outcome::Stopped {
+        if found.outcome == Outcome::Stopped || self.risk.take_break() {
             return Err(CurvatureError::Stopped.into());
         }
         let (Some(&value), Some(&residual), Some(vector)) = (

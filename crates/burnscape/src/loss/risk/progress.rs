@@ -45,11 +45,13 @@ pub enum Work {
     Branch,
     /// Measures of a report; no value.
     Measure,
-    /// Steps of a fit or a relaxation, with the loss; steps of a search for a PAC-Bayes σ, with the rise of the
+    /// Steps of a fit, a relaxation or a flow, with the loss; steps of a search for a PAC-Bayes σ, with the rise of the
     /// loss.
     Step,
     /// Training runs of a search; the score of the last one.
     Training,
+    /// Starts of a search for critical points; no value.
+    Start,
 }
 
 impl Progress {
@@ -96,6 +98,7 @@ impl fmt::Display for Work {
             Self::Measure => "measure",
             Self::Step => "step",
             Self::Training => "training run",
+            Self::Start => "start",
         })
     }
 }

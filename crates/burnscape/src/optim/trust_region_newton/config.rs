@@ -13,8 +13,8 @@ use crate::range::{POSITIVE, ensure};
 /// - if `ρ < ¼`, the next radius is a quarter of the length of `p`;
 /// - if `ρ > ¾` and `p` reaches the sphere, the radius doubles, up to `max_radius`.
 ///
-/// With full batches, the loss does not rise, up to rounding. There is no learning rate. Where the loss is convex and the
-/// ball holds its step, this is Newton's method.
+/// With full batches, the loss does not rise, up to rounding. There is no learning rate. Where the loss is convex and
+/// the ball holds its step, this is Newton's method.
 ///
 /// # Negative curvature
 ///
@@ -65,9 +65,9 @@ use crate::range::{POSITIVE, ensure};
 ///
 /// # References
 ///
-/// Nocedal, Wright, *Numerical Optimization*, second edition (2006), algorithm 4.1, with `|p|` in place of `Δ` where the
-/// radius shrinks; Gould, Lucidi, Roma, Toint, *Solving the trust-region subproblem using the Lanczos method*, SIAM J.
-/// Optim. 9 (1999), for the step.
+/// Nocedal, Wright, *Numerical Optimization*, second edition (2006), algorithm 4.1, with `|p|` in place of `Δ` where
+/// the radius shrinks; Gould, Lucidi, Roma, Toint, *Solving the trust-region subproblem using the Lanczos method*, SIAM
+/// J. Optim. 9 (1999), for the step.
 #[derive(Config, Debug, PartialEq)]
 pub struct TrustRegionNewtonConfig {
     /// The radius of the first step.

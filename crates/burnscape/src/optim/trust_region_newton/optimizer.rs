@@ -26,25 +26,26 @@ const ROUNDINGS: f64 = 8.0;
 
 /// Newton's method in a trust region. Built by [`TrustRegionNewtonConfig::init`]; the config documents the method.
 ///
-/// Its state is the radius and the number of steps. To resume a run, build it with [`radius`](Self::radius) as the radius
-/// of its config; with a seed for draws, the new run has other draws than the old one would have had.
+/// Its state is the radius and the number of steps. To resume a run, build it with [`radius`](Self::radius) as the
+/// radius of its config; with a seed for draws, the new run has other draws than the old one would have had.
 ///
 /// # Cost
 ///
-/// A step: a gradient, a trace of the loss with a gradient, a loss, and the Hessian-vector products that are reported: at
-/// most `max_basis` for the step, as many for the certificate, one for the residual, and those of an eigenvector where
-/// the gradient does not see it. As many vectors in memory as products of one run.
+/// A step: a gradient, a trace of the loss with a gradient, a loss, and the Hessian-vector products that are reported:
+/// at most `max_basis` for the step, as many for the certificate, one for the residual, and those of an eigenvector
+/// where the gradient does not see it. As many vectors in memory as products of one run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrustRegionNewton {
     config: TrustRegionNewtonConfig,
-    radius: f64,
+    /// The radius of the next step.
+    delta: f64,
     step: usize,
 }
 
 impl TrustRegionNewton {
     pub(super) fn from_config(config: TrustRegionNewtonConfig) -> Self {
         Self {
-            radius: config.radius,
+            delta: config.radius,
             config,
             step: 0,
         }
@@ -57,7 +58,7 @@ impl TrustRegionNewton {
 
     /// The radius of the next step.
     pub fn radius(&self) -> f64 {
-        self.radius
+        self.delta
     }
 
     /// One step on a batch. The loss is traced in the mode that the model is in.
@@ -85,7 +86,7 @@ impl TrustRegionNewton {
         if let Some(moved) = moved {
             *model = moved;
         }
-        self.radius = report.next_radius;
+        self.delta = report.next_radius;
         self.step += 1;
         Ok(report)
     }
@@ -115,8 +116,8 @@ impl TrustRegionNewton {
             loss: pass.loss,
             gradient_norm: pass.gradient_norm,
             num_gradients: pass.num_gradients,
-            radius: self.radius,
-            next_radius: self.radius,
+            radius: self.delta,
+            next_radius: self.delta,
             skipped: pass.skipped,
             ..TrustRegionReport::default()
         };
@@ -159,7 +160,7 @@ impl TrustRegionNewton {
         hessian: &Hessian<'_>,
         report: &mut TrustRegionReport,
     ) -> Result<ParamVector, OptimError> {
-        let config = TrustRegionConfig::new(self.radius)
+        let config = TrustRegionConfig::new(self.delta)
             .with_tolerance(self.config.tolerance)
             .with_max_basis(self.config.max_basis)
             .with_certificate(self.config.certificate)
@@ -191,9 +192,9 @@ impl TrustRegionNewton {
             SHRINK * report.step_norm
         } else if ratio > GOOD && !is_inside {
             let largest = self.config.max_radius.unwrap_or(f64::MAX);
-            (GROW * self.radius).min(largest)
+            (GROW * self.delta).min(largest)
         } else {
-            self.radius
+            self.delta
         };
     }
 }

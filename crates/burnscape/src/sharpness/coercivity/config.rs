@@ -22,10 +22,10 @@ use crate::space::{Grid, ParamVector, SpaceError, epsilon};
 ///
 /// # What it can tell
 ///
-/// It can only refute. The condition is about all directions and about infinity; a measurement has some rays and a largest
-/// radius, and finds no path between them along which `Ψ` stays small. [`is_refuted`](Coercivity::is_refuted) says that
-/// at the outermost radius the smallest `Ψ` is not positive, or not larger than at the radius before: as far as the radii
-/// go, it does not grow. If it is not refuted, nothing is proved.
+/// It can only refute. The condition is about all directions and about infinity; a measurement has some rays and a
+/// largest radius, and finds no path between them along which `Ψ` stays small. [`is_refuted`](Coercivity::is_refuted)
+/// says that at the outermost radius the smallest `Ψ` is not positive, or not larger than at the radius before: as far
+/// as the radii go, it does not grow. If it is not refuted, nothing is proved.
 ///
 /// - The loss has to include the L2 term, if there is one. Decoupled weight decay (AdamW) is not a term of any loss.
 /// - The condition needs two continuous derivatives. The Hessian of a network with ReLU does not see its kinks, so that
@@ -38,9 +38,9 @@ use crate::space::{Grid, ParamVector, SpaceError, epsilon};
 ///
 /// # Cost
 ///
-/// For every ray and radius a gradient, and a Hessian-vector product for each parameter, or `max_matvecs` of them if there
-/// are more parameters: then the Laplacian is estimated by Hutchinson's method. Besides the model, the memory of the
-/// Hessian.
+/// For every ray and radius a gradient, and a Hessian-vector product for each parameter, or `max_matvecs` of them if
+/// there are more parameters: then the Laplacian is estimated by Hutchinson's method. Besides the model, the memory of
+/// the Hessian.
 ///
 /// # Reproducibility
 ///
@@ -48,8 +48,8 @@ use crate::space::{Grid, ParamVector, SpaceError, epsilon};
 ///
 /// # Defaults
 ///
-/// 16 rays, 64 products, confidence 0.95, seed 0: ours. Take radii with a constant ratio, from the length of the weights
-/// to a hundred times that.
+/// 16 rays, 64 products, confidence 0.95, seed 0: ours. Take radii with a constant ratio, from the length of the
+/// weights to a hundred times that.
 ///
 /// # References
 ///
@@ -147,8 +147,8 @@ impl CoercivityConfig {
     ///
     /// [`SharpnessError::OutOfRange`]; [`SharpnessError::NonFiniteSample`] for a loss on a ray that is NaN or infinite;
     /// [`SharpnessError::Stopped`] before the first ray is complete; [`SharpnessError::Curvature`],
-    /// [`SharpnessError::Loss`], [`SharpnessError::Krylov`] and [`SharpnessError::Space`] of the Hessian, the latter also
-    /// for a single radius.
+    /// [`SharpnessError::Loss`], [`SharpnessError::Krylov`] and [`SharpnessError::Space`] of the Hessian, the latter
+    /// also for a single radius.
     pub fn run<M: Module, K>(
         &self,
         risk: &Risk<'_, M, K>,

@@ -18,8 +18,8 @@ pub struct Coercivity {
     /// The smallest `Ψ` of all rays at each radius.
     #[serde(with = "number")]
     pub minima: Vec<f64>,
-    /// Half the width of the interval of each minimum, which covers `Ψ` of all rays at the radius with the confidence set;
-    /// zero if the Laplacian is exact. None if it was estimated from one product.
+    /// Half the width of the interval of each minimum, which covers `Ψ` of all rays at the radius with the confidence
+    /// set; zero if the Laplacian is exact. None if it was estimated from one product.
     pub half_widths: Vec<Option<f64>>,
     /// The mean `Ψ` over the rays at each radius.
     #[serde(with = "number")]
@@ -28,9 +28,9 @@ pub struct Coercivity {
     /// quadratic `½ h |w|²` all are `h² / s`.
     #[serde(with = "number")]
     pub slopes: Vec<f64>,
-    /// Whether Villani's condition is refuted, as far as the radii go: at the outermost radius the minimum is not positive,
-    /// or not larger than at the radius before, by more than its interval allows. If false, nothing is proved: there are
-    /// other rays, and larger radii.
+    /// Whether Villani's condition is refuted, as far as the radii go: at the outermost radius the minimum is not
+    /// positive, or not larger than at the radius before, by more than its interval allows. If false, nothing is
+    /// proved: there are other rays, and larger radii.
     pub is_refuted: bool,
     /// The rate `s`.
     pub rate: f64,
@@ -106,28 +106,29 @@ impl fmt::Display for Coercivity {
         if !self.is_refuted {
             write!(
                 f,
-                "Villani's condition is not refuted on {rays} up to radius {outer} (the smallest value is {last:.4e} \
-                 there, {before:.4e} at radius {inner}); this proves nothing about other rays and larger radii"
+                "Villani's condition is not refuted on {rays} up to radius {outer} (the smallest value is \
+                 {last:.4e} there, {before:.4e} at radius {inner}); this proves nothing about other rays and \
+                 larger radii"
             )
         } else if *last <= 0.0 {
             write!(
                 f,
-                "Villani's condition is refuted on {rays} up to radius {outer}: the smallest value is {last:.4e} there, \
-                 not positive"
+                "Villani's condition is refuted on {rays} up to radius {outer}: the smallest value is {last:.4e} \
+                 there, not positive"
             )
         } else {
             write!(
                 f,
-                "Villani's condition is refuted on {rays} up to radius {outer}: the smallest value is {last:.4e} there \
-                 and {before:.4e} at radius {inner}, so that it does not grow"
+                "Villani's condition is refuted on {rays} up to radius {outer}: the smallest value is {last:.4e} \
+                 there and {before:.4e} at radius {inner}, so that it does not grow"
             )
         }
     }
 }
 
 impl Csv for Coercivity {
-    /// The columns `radius,minimum,half_width,mean,slope`, one line for each radius. A slope is that from this radius to
-    /// the next one. What is not defined is empty.
+    /// The columns `radius,minimum,half_width,mean,slope`, one line for each radius. A slope is that from this radius
+    /// to the next one. What is not defined is empty.
     fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
         let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
         let rows = self.radii.iter().enumerate().map(|(index, radius)| {

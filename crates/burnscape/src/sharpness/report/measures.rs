@@ -15,7 +15,7 @@ use crate::sharpness::{
 use crate::space::Scale;
 
 /// The note of an ascent that has not converged.
-const SHORT_ASCENT: &str = "an ascent used up its steps";
+const SHORT_ASCENT: &str = "the search stopped at its step limit; the true value may be higher";
 
 impl<M: Module, K> Run<'_, '_, M, K> {
     pub(super) fn average_sharpness(&mut self, scale: Scale) -> Result<(), SharpnessError> {

@@ -12,21 +12,22 @@ use crate::range::{POSITIVE, ensure};
 
 /// Critical points of any index (minima, saddles, maxima), by Newton's method from many starts.
 ///
-/// A step is `w ← w − min(1, max_step |w| / |p|) p` with `p = Σ_i ⟨u_i, g⟩ / λ̃_i u_i` over the eigenpairs of the Hessian,
-/// where `λ̃_i` is `λ_i`, and `± floor · |H|` with the sign of `λ_i` where `λ_i` is smaller. Negative eigenvalues keep their
-/// sign: unlike an optimizer, the method goes to the critical point of the quadratic model, whatever its kind. It does not
-/// descend on `|g|²`, which ends at points that are not critical.
+/// A step is `w ← w − min(1, max_step |w| / |p|) p` with `p = Σ_i ⟨u_i, g⟩ / λ̃_i u_i` over the eigenpairs of the
+/// Hessian, where `λ̃_i` is `λ_i`, and `± floor · |H|` with the sign of `λ_i` where `λ_i` is smaller. Negative
+/// eigenvalues keep their sign: unlike an optimizer, the method goes to the critical point of the quadratic model,
+/// whatever its kind. It does not descend on `|g|²`, which ends at points that are not critical.
 ///
-/// A start ends where `|g| ≤ gradient_tolerance`, with a [`CriticalPoint`](crate::spectrum::CriticalPoint): the kind, the
-/// loss, and how many eigenvalues are negative (the index). Ends with the same loss and the same numbers of negative and
-/// positive eigenvalues are one point, unless [`distance`](Self::distance) is set: then they must also be that near.
+/// A start ends where `|g| ≤ gradient_tolerance`, with a [`CriticalPoint`](crate::spectrum::CriticalPoint): the kind,
+/// the loss, and how many eigenvalues are negative (the index). Ends with the same loss and the same numbers of
+/// negative and positive eigenvalues are one point, unless [`distance`](Self::distance) is set: then they must also be
+/// that near.
 ///
 /// # Gradient-flat ends
 ///
-/// Where `|Hg| ≤ zero · |H| |g|`, the gradient is in directions without curvature, and no critical point is near as far as
-/// first and second derivatives tell, however small the gradient is: far out on the tail of a loss, or on a long slope.
-/// Such ends are listed apart, as [`gradient_flat`](CriticalPoints::gradient_flat). A critical point that is degenerate in
-/// the direction of the gradient (`w⁴` at zero) may look the same.
+/// Where `|Hg| ≤ zero · |H| |g|`, the gradient is in directions without curvature, and no critical point is near as far
+/// as first and second derivatives tell, however small the gradient is: far out on the tail of a loss, or on a long
+/// slope. Such ends are listed apart, as [`gradient_flat`](CriticalPoints::gradient_flat). A critical point that is
+/// degenerate in the direction of the gradient (`w⁴` at zero) may look the same.
 ///
 /// # What is found
 ///
@@ -52,15 +53,15 @@ use crate::range::{POSITIVE, ensure};
 ///
 /// # Defaults
 ///
-/// At most 100 steps a start, eigenvalues floored at 1e-4 of the largest, steps of at most half the length of the weights,
-/// bases of at most 500 vectors, zero eigenvalues up to 1e-6 of the largest, losses equal to 1e-6: ours. Without a limit of
-/// the step most starts end at the same few points; a small limit needs more steps.
+/// At most 100 steps a start, eigenvalues floored at 1e-4 of the largest, steps of at most half the length of the
+/// weights, bases of at most 500 vectors, zero eigenvalues up to 1e-6 of the largest, losses equal to 1e-6: ours.
+/// Without a limit of the step most starts end at the same few points; a small limit needs more steps.
 ///
 /// # References
 ///
-/// Dauphin et al. 2014, arXiv:1406.2572, for losses and indices of critical points found by Newton's method; Frye et al.
-/// 2021, *Critical point-finding methods reveal gradient-flat regions of deep network losses*, Neural Computation 33,
-/// arXiv:2003.10397.
+/// Dauphin et al. 2014, arXiv:1406.2572, for losses and indices of critical points found by Newton's method; Frye et
+/// al. 2021, *Critical point-finding methods reveal gradient-flat regions of deep network losses*, Neural Computation
+/// 33, arXiv:2003.10397.
 ///
 /// # Example
 ///
@@ -132,8 +133,8 @@ impl CriticalPointsConfig {
     /// The starts must have the same parameters. What is not a parameter of the risk (running statistics, frozen
     /// parameters, those outside its group) is that of the first start at all points.
     ///
-    /// The observer of the risk sees [`Work::Start`](crate::loss::Work::Start) after every start. If it breaks, the result
-    /// has the starts before.
+    /// The observer of the risk sees [`Work::Start`](crate::loss::Work::Start) after every start. If it breaks, the
+    /// result has the starts before.
     ///
     /// A loss, gradient or product that is NaN or infinite ends a start; it is counted.
     ///

@@ -13,8 +13,8 @@ use crate::writing::number;
 pub struct FoundPoint {
     /// Its kind, loss, gradient norm and index.
     pub point: CriticalPoint,
-    /// `|Hg| / |g|`, the curvature that the gradient sees: at least the smallest size of an eigenvalue that is not zero,
-    /// unless the gradient is in flat directions. None if the gradient is exactly zero.
+    /// `|Hg| / |g|`, the curvature that the gradient sees: at least the smallest size of an eigenvalue that is not
+    /// zero, unless the gradient is in flat directions. None if the gradient is exactly zero.
     #[serde(with = "number")]
     pub curved_gradient: Option<f64>,
     /// The seeds of the starts that ended here, ascending.

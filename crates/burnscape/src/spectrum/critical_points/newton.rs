@@ -13,8 +13,8 @@ pub(super) struct Newton {
 }
 
 impl Newton {
-    /// `Σ_i ⟨u_i, g⟩ / λ̃_i u_i` in the Krylov space of the gradient, and the products that it took. None for a matrix that
-    /// is zero there.
+    /// `Σ_i ⟨u_i, g⟩ / λ̃_i u_i` in the Krylov space of the gradient, and the products that it took. None for a matrix
+    /// that is zero there.
     pub(super) fn step<A: SelfAdjoint + ?Sized>(
         self,
         hessian: &A,

@@ -65,8 +65,8 @@ impl fmt::Display for CriticalPoints {
         let flat = all - converged - self.num_unconverged - self.num_not_finite;
         write!(
             f,
-            "{}: {converged} ended at critical points, {flat} where the gradient is flat, {} did not converge, {} left \
-             the range of numbers",
+            "{}: {converged} ended at critical points, {flat} where the gradient is flat, {} did not converge, {} \
+             left the range of numbers",
             starts(all),
             self.num_unconverged,
             self.num_not_finite
@@ -78,8 +78,8 @@ impl fmt::Display for CriticalPoints {
     }
 }
 
-/// `loss,index,near_zero,gradient_norm,curved_gradient,starts`, a line for each critical point. Numbers that are not exact
-/// are empty.
+/// `loss,index,near_zero,gradient_norm,curved_gradient,starts`, a line for each critical point. Numbers that are not
+/// exact are empty.
 impl Csv for CriticalPoints {
     fn write_csv(&self, writer: impl io::Write) -> Result<(), FormatError> {
         let count = |count: Option<usize>| count.map(|count| count.to_string()).unwrap_or_default();

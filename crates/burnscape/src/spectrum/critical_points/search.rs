@@ -93,6 +93,9 @@ impl<'r, 'a, M: Module, K> Search<'r, 'a, M, K> {
             }
             let gradient = hessian.gradient()?;
             let norm = gradient.norm()?;
+            if !norm.is_finite() {
+                return Ok(End::NotFinite);
+            }
             let is_last = norm <= self.config.gradient_tolerance || step == self.config.max_steps;
             let shift = if is_last {
                 None
