@@ -28,6 +28,7 @@ struct Settings {
     name: &'static str,
     exact: Option<f64>,
     posterior: PosteriorConfig,
+    localizer: f64,
     /// Of the Langevin steps; the default's if there is none.
     step: Option<f64>,
     chains: usize,
@@ -55,6 +56,7 @@ pub(crate) fn run(network: &Network, examples: &Examples, device: &Device) -> Va
                 name: "quadratic",
                 exact: Some(QUADRATIC),
                 posterior: PosteriorConfig::new(1000),
+                localizer: 1.0,
                 step: Some(1e-3),
                 chains: 4,
                 burn_in: 1000,
@@ -68,6 +70,7 @@ pub(crate) fn run(network: &Network, examples: &Examples, device: &Device) -> Va
                 name: "reduced rank",
                 exact: Some(REDUCED_RANK),
                 posterior: PosteriorConfig::new(1000).with_inverse_temperature(1.0),
+                localizer: 1.0,
                 step: Some(4e-4),
                 chains: 4,
                 burn_in: 5000,
@@ -80,7 +83,8 @@ pub(crate) fn run(network: &Network, examples: &Examples, device: &Device) -> Va
             Settings {
                 name: "784-128-10",
                 exact: None,
-                posterior: PosteriorConfig::new(NUM_EXAMPLES).with_localizer(100.0),
+                posterior: PosteriorConfig::new(NUM_EXAMPLES),
+                localizer: 100.0,
                 step: None,
                 chains: 2,
                 burn_in: 200,
@@ -97,6 +101,7 @@ fn one<M: Module + 'static>(settings: Settings, risk: &Risk<'_, M>, model: &M) -
     let posterior = settings
         .posterior
         .clone()
+        .with_localizer(settings.localizer)
         .with_num_chains(settings.chains)
         .with_burn_in(settings.burn_in)
         .with_num_draws(settings.draws);
@@ -134,7 +139,7 @@ fn one<M: Module + 'static>(settings: Settings, risk: &Risk<'_, M>, model: &M) -
     let mala = ours("MALA", Sampler::mala());
     json!({
         "name": settings.name, "exact": settings.exact, "n_beta": posterior.nbeta(),
-        "localizer": posterior.localizer(), "chains": settings.chains, "burn_in": settings.burn_in,
+        "localizer": settings.localizer, "chains": settings.chains, "burn_in": settings.burn_in,
         "draws": settings.draws, "langevin": langevin, "mala": mala,
     })
 }

@@ -191,33 +191,33 @@ impl PosteriorConfig {
     }
 
     /// The number of training examples, `n`.
-    pub fn num_examples(&self) -> usize {
+    pub(crate) fn num_examples(&self) -> usize {
         self.num_examples
     }
 
     /// The inverse temperature, `β`.
-    pub fn inverse_temperature(&self) -> f64 {
+    pub(crate) fn inverse_temperature(&self) -> f64 {
         let usual = || (self.num_examples as f64).ln().recip();
         self.inverse_temperature.unwrap_or_else(usual)
     }
 
     /// The strength of the localizer, `γ`.
-    pub fn localizer(&self) -> f64 {
+    pub(crate) fn localizer(&self) -> f64 {
         self.localizer
     }
 
     /// The sampler.
-    pub fn sampler(&self) -> Sampler {
+    pub(crate) fn sampler(&self) -> Sampler {
         self.sampler
     }
 
     /// The number of chains.
-    pub fn num_chains(&self) -> usize {
+    pub(crate) fn num_chains(&self) -> usize {
         self.num_chains
     }
 
     /// The draws of each chain.
-    pub fn num_draws(&self) -> usize {
+    pub(crate) fn num_draws(&self) -> usize {
         self.num_draws
     }
 

@@ -86,7 +86,7 @@ const HALF_STEP: u64 = HALF_LOCALIZER + 1;
 ///
 /// let short = PosteriorConfig::new(1_000).with_num_chains(2).with_burn_in(200).with_num_draws(300);
 /// let found = LearningCoefficientConfig::new(short.clone()).run(&Risk::new(&loss, &data), &model)?;
-/// let exact = 2.0 / 2.0 * short.nbeta() / (short.nbeta() + short.localizer());
+/// let exact = 2.0 / 2.0 * short.nbeta() / (short.nbeta() + 1.0);
 /// let coefficient = found.coefficient.unwrap_or(f64::NAN);
 /// assert!((coefficient - exact).abs() < 4.0 * found.standard_error);
 /// println!("{found}"); // Among others: the chains are too short, the effective sample size is …
