@@ -130,7 +130,7 @@ fn draws<M: Module + 'static>(name: &str, risk: &Risk<'_, M>, model: &M, rounds:
         let config = PosteriorConfig::new(1024)
             .with_sampler(sampler)
             .with_num_chains(1)
-            .with_burn_in(0)
+            .with_burn_in(1)
             // Not looked for.
             .with_sharpness(Some(1.0));
         let run = |draws: usize| {

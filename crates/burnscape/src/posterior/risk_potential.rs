@@ -152,7 +152,7 @@ impl<M: Module + 'static> Potential for RiskPotential<'_, M> {
     }
 
     fn gaussian(&self, seed: u64) -> Result<ParamVector, PosteriorError> {
-        Ok(ParamVector::gaussian(self.start.space(), seed)?)
+        Ok(ParamVector::noise(self.start.space(), seed)?)
     }
 
     fn inverse_root(
