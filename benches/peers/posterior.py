@@ -9,7 +9,7 @@ with all data in every step. devinterp's plain Langevin steps (SGLD without mini
 have the same bias and differ by sampling error only; MALA has none. Prints
 
 - exact:      where it is known
-- Langevin, MALA: ours, with standard errors from the effective sample size
+- Langevin, MALA: ours, with standard errors: the larger of that from the effective sample size and that from the means of chains
 - llc():      devinterp's number, the mean over all steps, burn-in included, ± the standard deviation between chains
 - after burn-in: the same from its own trace of losses without the burn-in, ± its standard error from the means of chains
 - ms a draw:  ours, of llc() with all data as one example (its sampler, without loading examples one by one), of the bare loop of

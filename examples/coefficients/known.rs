@@ -15,7 +15,7 @@ const TEMPERED: usize = 1000;
 const EXACT: f64 = 1.441_761;
 /// The limit for `nβ` to infinity (Aoyagi and Watanabe 2005).
 const LIMIT: f64 = 1.5;
-/// At this step, chains of the unadjusted sampler agree with each other and are wrong.
+/// At this step, chains of the unadjusted sampler agree with each other, or nearly so, and are wrong.
 const LONG_STEP: f64 = 4e-4;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {

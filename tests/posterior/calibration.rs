@@ -10,7 +10,7 @@ use burnscape::posterior::{
     Finding, LearningCoefficientConfig, PosteriorConfig, Potential, Sampler, Thresholds,
 };
 
-use super::potentials::{ReducedRank, Well, at};
+use super::potentials::{Crossing, ReducedRank, Well, at};
 
 const SHARE: u64 = 20;
 const ALL: u64 = 1000;
@@ -142,6 +142,11 @@ fn quadratic(seeds: Range<u64>) -> Tally {
     tally(&config, &well, exact, seeds)
 }
 
+/// `nβ = 1000`, and the default number and length of chains.
+fn usual() -> PosteriorConfig {
+    PosteriorConfig::new(1000).with_inverse_temperature(1.0)
+}
+
 /// Reduced-rank regression from the zero map, at `nβ = 1000` and `γ = 1`.
 fn reduced_rank(config: &PosteriorConfig, seeds: Range<u64>) -> Tally {
     tally(config, &ReducedRank::new([2, 2, 2], 1), 1.441761, seeds)
@@ -149,7 +154,7 @@ fn reduced_rank(config: &PosteriorConfig, seeds: Range<u64>) -> Tally {
 
 #[test]
 fn twenty_seeds_are_covered_about_as_often_as_they_should_be() {
-    let found = [quadratic(0..SHARE), reduced_rank(&at(1000.0), 0..SHARE)];
+    let found = [quadratic(0..SHARE), reduced_rank(&usual(), 0..SHARE)];
     println!("{HEADER}");
     for tally in found {
         println!("{tally}");
@@ -162,15 +167,12 @@ fn twenty_seeds_are_covered_about_as_often_as_they_should_be() {
 #[test]
 #[ignore = "cargo xtask sweep coefficient"]
 fn sweep_coefficient() {
-    let long = at(1000.0)
-        .with_num_chains(8)
-        .with_burn_in(5000)
-        .with_num_draws(10_000);
+    let long = usual().with_burn_in(5000).with_num_draws(10_000);
     let found = [
         ("quadratic, default length", quadratic(0..ALL)),
         (
             "reduced rank, default length",
-            reduced_rank(&at(1000.0), 0..ALL),
+            reduced_rank(&usual(), 0..ALL),
         ),
         ("reduced rank, 8 × 10,000", reduced_rank(&long, 0..ALL)),
     ];
@@ -211,5 +213,77 @@ fn sweep_coefficient_of_biased_steps() {
         assert!(estimate > 1.08 * exact && rhat < 1.03, "{found}");
         let is_biased = |it: &Finding| matches!(it, Finding::BiasedStep { .. });
         assert!(found.findings.iter().any(is_biased), "{found}");
+    }
+}
+
+/// `nβ E[K]` of normal crossings in a box at `nβ` of 100, 1,000 and 10,000.
+const CROSSINGS: [(&[i32], [f64; 3]); 7] = [
+    (&[1], [0.5, 0.5, 0.5]),
+    (&[2], [0.25, 0.25, 0.25]),
+    (&[3], [0.1666667, 0.1666667, 0.1666667]),
+    (&[1, 1], [0.347762, 0.387277, 0.410505]),
+    (&[1, 2], [0.204284, 0.226197, 0.237150]),
+    (&[2, 2], [0.136783, 0.160195, 0.175583]),
+    (&[3, 3], [0.075236, 0.091137, 0.102327]),
+];
+
+/// `nβ E[½|BA|²]` of reduced-rank regression at the same `nβ`, `γ = 1`.
+const RANKS: [([usize; 3], [f64; 3]); 6] = [
+    ([1, 1, 1], [0.338768, 0.381344, 0.406677]),
+    ([2, 1, 3], [0.939436, 0.980397, 0.993755]),
+    ([3, 1, 3], [1.267031, 1.344923, 1.385311]),
+    ([2, 2, 2], [1.356324, 1.441761, 1.476870]),
+    ([2, 2, 3], [1.723476, 1.824569, 1.874236]),
+    ([3, 2, 3], [2.297434, 2.417809, 2.467056]),
+];
+
+/// Every value, by tuned MALA: what is off by more than four standard errors is flagged.
+#[test]
+#[ignore = "cargo xtask sweep coefficient"]
+fn sweep_coefficient_of_singular_losses() {
+    fn print<P: Potential>(name: &str, exact: f64, config: &PosteriorConfig, potential: &P) {
+        let nbeta = config.nbeta();
+        let limits = Thresholds::default();
+        print!("{name:<24} {nbeta:>7} {exact:>9.6}");
+        for seed in 0..3 {
+            let posterior = config.clone().with_seed(seed).run_on(potential).unwrap();
+            let found = posterior.diagnostics().unwrap();
+            let (estimate, error) = (nbeta * found.mean, nbeta * found.standard_error);
+            let is_long = found.ess >= limits.min_ess
+                && found.drift.abs() <= limits.standard_errors
+                && found.rank_rhat <= limits.max_rhat;
+            let mark = if is_long { " " } else { "*" };
+            print!("  {estimate:.4} ± {error:.4}{mark}");
+            let is_near = (estimate - exact).abs() < 4.0 * error;
+            assert!(is_near || !is_long, "{name} {nbeta}: {estimate} ± {error}");
+        }
+        println!();
+    }
+    println!("loss                          nβ     exact  seeds 0, 1, 2; * chains too short");
+    for (at_nbeta, nbeta) in [100.0, 1e3, 1e4].into_iter().enumerate() {
+        let config = PosteriorConfig::new(10_000)
+            .with_inverse_temperature(nbeta / 10_000.0)
+            .with_burn_in(5_000)
+            .with_num_draws(20_000);
+        for (powers, exact) in CROSSINGS {
+            let crossing = Crossing(powers.to_vec());
+            // Flat at the start, which has no curvature to begin from.
+            let config = config.clone().with_localizer(0.0).with_sharpness(Some(1.0));
+            print(
+                &format!("crossing {powers:?}"),
+                exact[at_nbeta],
+                &config,
+                &crossing,
+            );
+        }
+        for (shape, exact) in RANKS {
+            let network = ReducedRank::new(shape, 1);
+            print(
+                &format!("reduced rank {shape:?}"),
+                exact[at_nbeta],
+                &config,
+                &network,
+            );
+        }
     }
 }

@@ -110,6 +110,40 @@ fn diagnostics_are_those_of_arviz() {
 }
 
 #[test]
+fn the_standard_error_is_the_larger_of_that_of_draws_and_that_of_chains() {
+    let golden: Golden = load("posterior", "chains").unwrap();
+    let mut larger = [0, 0];
+    for case in golden.cases {
+        let found = of(&case.chains);
+        let (count, draws) = (case.chains.len() as f64, case.chains[0].len() as f64);
+        if case.chains.len() == 1 {
+            assert_eq!(found.chain_standard_error, None);
+            assert!((found.standard_error / case.standard_error - 1.0).abs() < 1e-10);
+            continue;
+        }
+        let means = case
+            .chains
+            .iter()
+            .map(|chain| chain.iter().sum::<f64>() / draws);
+        let means: Vec<f64> = means.collect();
+        let mean = means.iter().sum::<f64>() / count;
+        let squares: f64 = means.iter().map(|x| (x - mean) * (x - mean)).sum();
+        let of_chains = (squares / (count - 1.0) / count).sqrt();
+        let larger_one = of_chains.max(case.standard_error);
+        let close = |found: f64, exact: f64| (found - exact).abs() <= 1e-10 * exact;
+        let text = format!("{}: {found:?}", case.name);
+        assert!(
+            close(found.chain_standard_error.unwrap(), of_chains),
+            "{text}"
+        );
+        assert!(close(found.standard_error, larger_one), "{text}");
+        larger[usize::from(of_chains > case.standard_error)] += 1;
+    }
+    // Both decide somewhere.
+    assert!(larger[0] > 3 && larger[1] > 3, "{larger:?}");
+}
+
+#[test]
 fn plain_and_split_rhat_are_those_of_the_definition() {
     let close = |found: f64, exact: f64| assert!((found - exact).abs() < 1e-7, "{found}");
     let cycle = [0.0, 1.0, 2.0, 3.0, 0.0, 1.0, 2.0, 3.0];

@@ -195,6 +195,12 @@ fn records_of_other_runs_are_refused() {
     assert!(text.contains("2 parameters and the model 3"), "{text}");
     let text = refused(&config, &well.clone().with_floor(2.0), record());
     assert!(text.contains("its loss at the start is 0"), "{text}");
+    let batches = config.clone().with_sampler(Sampler::langevin());
+    let batches = batches.with_batches_per_step(Some(1));
+    let noisy = well.clone().with_noise(0.2, 0.1);
+    let of_batches = batches.run_on(&noisy).unwrap().record().clone();
+    let text = refused(&batches, &well, of_batches);
+    assert!(text.contains("other batches"), "{text}");
     let text = refused(&config, &well, PosteriorRecord::default());
     assert!(text.contains("it is empty"), "{text}");
     // A posterior is stored without its record.

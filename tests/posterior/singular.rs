@@ -76,11 +76,12 @@ fn reduced_rank_regression_has_its_value_at_each_shape() {
 #[test]
 fn the_default_settings_find_the_value_of_reduced_rank_regression() {
     for seed in 0..3 {
-        let found = at(1000.0).with_seed(seed);
+        let config = PosteriorConfig::new(1000).with_inverse_temperature(1.0);
+        let found = config.with_seed(seed);
         let found = found.run_on(&ReducedRank::new([2, 2, 2], 1)).unwrap();
         let found = found.nbeta_rise();
-        // Four standard deviations over seeds, and a chain whose step came out long.
-        assert!((found - 1.441761).abs() < 0.25, "{found}");
+        // Of 2,000 seeds none was further off than 0.13, four standard deviations.
+        assert!((found - 1.441761).abs() < 0.16, "{found}");
     }
 }
 

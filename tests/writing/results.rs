@@ -362,7 +362,7 @@ fn results_of_posteriors_go_through_json_and_back() {
     let posterior = config.run(&risk, &model).unwrap();
     goes_through(&mut seen, &posterior);
     goes_through(&mut seen, &posterior.config);
-    goes_through(&mut seen, &config.sampler());
+    goes_through(&mut seen, &burnscape::posterior::Sampler::mala());
     goes_through(&mut seen, posterior.record());
     goes_through(&mut seen, &posterior.diagnostics().unwrap());
     let found = LearningCoefficientConfig::new(config.clone());

@@ -33,6 +33,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "pinn",
         "--iterations 100 --points 50 --width 8 --only Poisson",
     ),
+    ("dynamics", "--shorter 100"),
     (
         "learning_coefficient",
         "--epochs 1 --seconds 0.2 --shorter 1000",

@@ -113,7 +113,8 @@ impl<V: VectorSpace> FlowStep<V> {
     }
 
     /// The time at which a function of time and `y` changes its sign between the start and the end of the step, or is
-    /// zero at the end; `None` if it does not. A zero at the start belongs to the step before.
+    /// zero at the end; `None` if it does not. A zero at the start belongs to the step before, and hides a change of
+    /// sign after it.
     ///
     /// The time is exact to rounding for the interpolated `y`, so that its error is that of the solution. Where the
     /// function changes its sign an odd number of times, one of them is found; an even number is not seen: bound the
@@ -138,11 +139,11 @@ impl<V: VectorSpace> FlowStep<V> {
         };
         let low = (self.start(), checked(self.start(), self.start_value())?);
         let high = (self.end(), checked(self.end(), self.end_value())?);
-        if low.1 == 0.0 {
-            return Ok(None);
-        }
         if high.1 == 0.0 {
             return Ok(Some(high.0));
+        }
+        if low.1 == 0.0 {
+            return Ok(None);
         }
         if (low.1 > 0.0) == (high.1 > 0.0) {
             return Ok(None);

@@ -72,6 +72,9 @@ fn a_root_between_two_steps_belongs_to_the_first_of_them() {
     assert_eq!(roots(&steps, |t, _| Ok(t - 1.0)), [1.0]);
     assert_eq!(roots(&steps, |t, _| Ok(t)), Vec::<f64>::new());
     assert_eq!(roots(&steps, |t, _| Ok(2.0 - t)), [2.0]);
+    // Zero at both ends of a step: the end counts.
+    let both = roots(&steps, |t, _| Ok((t - 0.5) * (t - 0.75)));
+    assert_eq!(both, [0.5, 0.75]);
     assert_eq!(roots(&steps, |_, _| Ok(-1.0)), Vec::<f64>::new());
     let between = roots(&steps, |t, _| Ok(0.6 - t));
     assert!(between.len() == 1 && (between[0] - 0.6).abs() < 1e-15);

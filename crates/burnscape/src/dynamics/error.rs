@@ -183,8 +183,9 @@ pub enum DynamicsError {
     /// A gradient flow takes too many steps, however coarse its tolerances are.
     #[error(
         "the flow is stiff: at a sharpness of {sharpness:.3e}, stability takes {gradients:.0} gradients or more until time \
-         {end_time}, above the limit of {max_gradients}; choose a shorter `end_time`, take steps of gradient descent instead, \
-         average the loss over examples if it is a sum, or raise the limit with `with_max_gradients`"
+         {end_time}, above the limit of {max_gradients}; choose a shorter `end_time` (a sum over examples flows as \
+         many times as fast as their mean), take steps of gradient descent instead, or raise the limit with \
+         `with_max_gradients`"
     )]
     StiffFlow {
         /// `λ_max` at the start.

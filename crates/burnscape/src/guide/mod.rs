@@ -26,6 +26,9 @@ pub mod spectrum {}
 #[doc = include_str!("../../guide/dynamics.md")]
 pub mod dynamics {}
 
+#[doc = include_str!("../../guide/training_dynamics.md")]
+pub mod training_dynamics {}
+
 #[doc = include_str!("../../guide/learning_coefficient.md")]
 pub mod learning_coefficient {}
 

@@ -37,9 +37,10 @@ const LEAST_DRAWS: usize = 8;
 /// A loss and gradient an iteration and chain (of the drawn batches only, if there are), one at the start, and with
 /// batches another pass for their losses at the start. The steps of all samplers but [`Sampler::Mala`] with a step need
 /// the sharpness: the products of [`EigenpairsConfig`](crate::krylov::EigenpairsConfig) with a
-/// [Hessian](Risk::hessian), unless [`with_sharpness`](Self::with_sharpness) gives it. Besides that, an iteration takes
-/// a normal number for each parameter and about a dozen vector operations. Memory: three vectors for each chain, and
-/// for each thread a copy of the model and six vectors.
+/// [Hessian](Risk::hessian), unless [`with_sharpness`](Self::with_sharpness) gives it. Without a localizer, another loss
+/// and gradient at the start looks for parameters that have none. Besides that, an iteration takes a normal number for
+/// each parameter and about a dozen vector operations. Memory: up to four vectors for each chain, and for each thread a
+/// copy of the model and six vectors.
 ///
 /// # Reproducibility
 ///
@@ -143,7 +144,8 @@ impl PosteriorConfig {
         self
     }
 
-    /// The iterations of each chain before its first draw, in which steps and preconditioners are tuned.
+    /// The iterations of each chain before its first draw. In the first half of them steps and preconditioners are
+    /// tuned, and then frozen.
     #[must_use]
     pub fn with_burn_in(mut self, burn_in: usize) -> Self {
         self.burn_in = burn_in;
@@ -326,7 +328,7 @@ impl PosteriorConfig {
             ensure("sharpness", sharpness, ..)?;
         }
         if matches!(self.sampler, Sampler::RmspropLangevin { .. }) && self.burn_in == 0 {
-            let expected = "1 or more: the preconditioner is measured in burn-in";
+            let expected = "1 or more: the preconditioner is measured in the first half of burn-in";
             return Err(OutOfRange::new("burn_in", 0.0, expected).into());
         }
         if let Some(batches) = self.batches_per_step {

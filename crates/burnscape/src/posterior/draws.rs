@@ -38,8 +38,8 @@ pub struct Posterior {
     pub acceptance: Option<Vec<f64>>,
     /// Proposals after burn-in whose loss or ratio was not finite, of all chains. They are rejected.
     pub num_not_finite: usize,
-    /// The work, a drawn batch as its share of the data. The sharpness is not counted, nor is what a resumed run
-    /// evaluates again.
+    /// The work, a drawn batch as its share of the data. The sharpness is not counted, nor the search for parameters
+    /// without a gradient, nor what a resumed run evaluates again.
     pub cost: Cost,
     /// False if the observer stopped the run: the numbers are those of the draws so far.
     pub completed: bool,

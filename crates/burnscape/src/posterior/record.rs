@@ -183,6 +183,16 @@ impl Base {
             self.loss
         )))
     }
+
+    /// Refuses batches that are not those of the record.
+    pub(super) fn check_batches(&self, weights: &[f64]) -> Result<(), PosteriorError> {
+        if weights == self.batch_weights {
+            return Ok(());
+        }
+        Err(refused(
+            "its data are in other batches; resume with the batches of the record",
+        ))
+    }
 }
 
 fn refused(message: impl Into<String>) -> PosteriorError {

@@ -38,6 +38,9 @@ pub(super) fn resumed<P: Potential>(
     let dimension = P::Vector::dimension(&start.position.space());
     let Content { base, chains, .. } = record.checked(config, dimension)?;
     base.check(start.loss, start.position.epsilon())?;
+    if config.batches_per_step().is_some() {
+        base.check_batches(&potential.batch_weights()?)?;
+    }
     let (target, course) = start.target(config, &base)?;
     let chains = chains
         .into_iter()

@@ -13,7 +13,7 @@ use crate::range::{FRACTION, POSITIVE, ensure};
 ///
 /// | | target | bias of the learning coefficient at a minimum | default step |
 /// |---|---|---|---|
-/// | [`Mala`](Self::Mala) | exact | none | tuned in burn-in |
+/// | [`Mala`](Self::Mala) | exact | none | tuned in the first half of burn-in |
 /// | [`Langevin`](Self::Langevin) | approximate | factor `1 / (1 − ε aᵢ/4)` along each direction | `0.04 / a` |
 /// | [`RmspropLangevin`](Self::RmspropLangevin) | approximate | factor `1 / (1 − ε Gᵢ aᵢ/4)` | `0.04 δ / a` |
 /// | [`NoseHoover`](Self::NoseHoover) | approximate | small for quadratics | `0.1 / a` |
@@ -51,10 +51,12 @@ pub enum Sampler {
     /// data, and accepts with the probability `min(1, exp(U − U' + ln q(w|w') − ln q(w'|w)))`.
     Mala {
         /// The share of proposals to accept, for which the first half of burn-in tunes the step, chain by chain, by dual averaging
-        /// (Nesterov 2009; with the constants of Hoffman and Gelman 2014, arXiv:1111.4246). Not used if there is a
-        /// step.
+        /// (Nesterov 2009; with the constants of Hoffman and Gelman 2014, arXiv:1111.4246). At singular minima single
+        /// chains end far from it, as they are tuned where they happen to be: see
+        /// [`Posterior::acceptance`](super::Posterior::acceptance). Not used if there is a step.
         acceptance: f64,
-        /// The step `ε`. None: tuned in the first half of burn-in, from `1/a` on, and then frozen.
+        /// The step `ε`. None: tuned in the first half of burn-in, from `1/a` on, and then frozen; `1/a` without
+        /// burn-in.
         step: Option<f64>,
     },
     /// The unadjusted Langevin algorithm: `w ← w − (ε/2) ∇U + √ε ξ`. With batches it is stochastic gradient Langevin

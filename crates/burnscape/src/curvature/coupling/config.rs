@@ -20,7 +20,7 @@ use crate::space::{ParamLeaf, ParamSpace, ParamVector, mix};
 ///
 /// If there are no more parameters than products, `tensors · num_probes`, the numbers are exact, from a product with
 /// each unit vector. Otherwise they are estimates with standard errors: with one probe at most `√2` of the square,
-/// which it is for a block of rank one. [`LayerCoupling::exact`] states which.
+/// nearly that for a block of rank one. [`LayerCoupling::exact`] states which.
 ///
 /// # Units
 ///

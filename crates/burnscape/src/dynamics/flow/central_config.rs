@@ -11,9 +11,9 @@ use crate::range::{FRACTION, POSITIVE, ensure};
 
 /// The central flow of full-batch gradient descent: the path about which it oscillates at the edge of stability.
 ///
-/// Gradient descent with the rate `η` raises the sharpness `S = λ_max` of the Hessian up to `2/η`, and then oscillates
-/// along its eigenvector `u`. The oscillation adds `½ σ² ∇S` to the mean gradient, where `σ²` is the mean squared
-/// displacement along `u`, and that holds the sharpness where it is. In units of steps, with
+/// Gradient descent with the rate `η` often raises the sharpness `S = λ_max` of the Hessian up to `2/η`, and then
+/// oscillates along its eigenvector `u`. The oscillation adds `½ σ² ∇S` to the mean gradient, where `σ²` is the mean
+/// squared displacement along `u`, and that holds the sharpness where it is. In units of steps, with
 /// `∇S = ∇⟨u, H u⟩` at fixed `u`:
 ///
 /// `dw/dt = −η (∇L + ½ σ² ∇S)`, `σ² = max(0, 2 ⟨−∇L, ∇S⟩ / |∇S|²)` while `S = 2/η`, and 0 below.
@@ -28,8 +28,8 @@ use crate::range::{FRACTION, POSITIVE, ensure};
 /// large, descent wanders off.
 ///
 /// The time at which the sharpness reaches `2/η` is located within the step. On the edge, `2 (S − 2/η) / (η |∇S|²)` is
-/// added to `σ²`: it is zero for `S = 2/η`, and errors of the steps decay as `exp(−t)`. The flow leaves the edge where
-/// `σ²` comes to zero.
+/// added to `σ²`: it is zero for `S = 2/η`, and errors of the steps decay as `exp(−t)`. So does what a start is above
+/// the edge; until then `σ²` is not that of descent. The flow leaves the edge where `σ²` comes to zero.
 ///
 /// # Units
 ///

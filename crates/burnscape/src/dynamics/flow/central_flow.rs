@@ -24,7 +24,8 @@ pub struct CentralFlow<M = ()> {
     /// `σ²`, the mean squared displacement of gradient descent along the top eigenvector; 0 below the edge.
     #[serde(with = "number")]
     pub sigma_squared: Vec<f64>,
-    /// The second eigenvalue, if it came within 5 % of `2/η`: the flow ended there.
+    /// The second eigenvalue, if it came within 5 % of `2/η`: the flow ended there. It is a Ritz value of the search
+    /// for the first one, at most the eigenvalue.
     pub second_direction: Option<f64>,
     /// Accepted steps.
     pub num_accepted: usize,

@@ -50,7 +50,8 @@ use crate::range::{POSITIVE, ensure};
 /// # Defaults
 ///
 /// Dormand-Prince, as SciPy. Tolerances of a step, relative to `|w|` and absolute: 1e-5 and 1e-8 in double precision,
-/// 1e-3 and 1e-6 otherwise. A reading every 10 steps, at most 100,000 gradients, seed 0. They are ours.
+/// 1e-3 and 1e-6 otherwise. A reading every 10 steps, at most 100,000 gradients, seed 0. They are ours. Tolerances are
+/// relative to `|w|`, not to how far it moves: lower them for wide networks, which move by a small part of it.
 ///
 /// # References
 ///

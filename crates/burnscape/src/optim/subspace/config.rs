@@ -22,8 +22,9 @@ use crate::space::{ParamSpace, ParamVector};
 ///
 /// # Defaults
 ///
-/// Seed 0. Larger rates than in the whole space are stable: random directions see the mean of the Hessian's
-/// eigenvalues, not the largest one.
+/// Seed 0. In few dimensions, larger rates than in the whole space are stable: for `d` of `D` parameters the sharpness
+/// in the subspace is about the mean of the Hessian's eigenvalues, plus a share `d/D` of the largest one. With many
+/// columns, which are no longer orthogonal, it can be larger than in the whole space.
 ///
 /// # References
 ///

@@ -37,8 +37,8 @@ use crate::range::{FRACTION, ensure};
 ///
 /// # Defaults
 ///
-/// Ten levels, ours; 20 % a level and all controls: Frankle and Carbin. Rewinding to step 0: Frankle and Carbin; large
-/// networks need `k > 0` (Frankle et al.). One seed: use at least three.
+/// Ten levels, ours; 20 % a level, the first two controls and rewinding to step 0: Frankle and Carbin; large networks
+/// need `k > 0` (Frankle et al.). One seed: use at least three.
 ///
 /// # References
 ///

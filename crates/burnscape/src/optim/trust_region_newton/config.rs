@@ -20,7 +20,8 @@ use crate::range::{POSITIVE, ensure};
 ///
 /// The model may have no minimum without the ball; in the ball it has one, along negative curvature. With
 /// [`certificate`](Self::certificate), a run from a random vector also finds negative curvature that the gradient does
-/// not see (on the ridge that leads to a saddle, or where `g = 0`), so that the optimizer leaves every strict saddle.
+/// not see (on the ridge that leads to a saddle, or where `g = 0`), so that the optimizer leaves strict saddles. Where
+/// `max_basis` products do not settle it, [`certified`](super::TrustRegionReport::certified) is false.
 ///
 /// # Units
 ///

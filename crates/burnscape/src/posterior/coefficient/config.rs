@@ -7,6 +7,7 @@ use super::{Finding, LearningCoefficient, Thresholds};
 use crate::dynamics::Cost;
 use crate::loss::Risk;
 use crate::posterior::{Posterior, PosteriorConfig, PosteriorError, PosteriorRecord, Potential};
+use crate::range::ensure;
 use crate::space::mix;
 
 /// What the seeds of the checks are mixed with: no index of a chain.
@@ -254,7 +255,11 @@ impl LearningCoefficientConfig {
         }
         let sharpness = match posterior.sharpness {
             Some(sharpness) => sharpness,
-            None => potential.sharpness()?,
+            None => {
+                let found = potential.sharpness()?;
+                ensure("sharpness", found, ..)?;
+                found
+            }
         };
         checks.sharpness = Some(sharpness);
         let step = first(&posterior.steps);

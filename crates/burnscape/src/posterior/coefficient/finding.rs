@@ -77,6 +77,9 @@ pub enum Finding {
         at_half: f64,
         /// Without the part of the bias that is linear in the step.
         extrapolated: f64,
+        /// The standard error of that.
+        #[serde(with = "number")]
+        extrapolated_error: f64,
         /// The standard error of the difference of the two estimates.
         #[serde(with = "number")]
         difference_error: f64,
@@ -192,6 +195,7 @@ impl fmt::Display for Finding {
                 estimate,
                 at_half,
                 extrapolated,
+                extrapolated_error,
                 difference_error,
                 standard_errors,
             } => write!(
@@ -203,7 +207,7 @@ impl fmt::Display for Finding {
                 short(*estimate),
                 short(*at_half),
                 short(*standard_errors),
-                short(*extrapolated)
+                with_error(*extrapolated, *extrapolated_error)
             ),
             Self::SingleChain => f.write_str(
                 "a single chain cannot show that others would find the same; run 8 chains",
@@ -296,13 +300,14 @@ mod tests {
             estimate: 1.670,
             at_half: 1.55,
             extrapolated: 1.43,
+            extrapolated_error: 0.03,
             difference_error: 0.018,
             standard_errors: 2.0,
         };
         let text = step.to_string();
         let changed = "halving the step 0.0004 changes it by -0.120 ± 0.018, from 1.67 to 1.55, which is more than 2 standard";
         assert!(text.contains(changed), "{text}");
-        assert!(text.ends_with("the extrapolation 1.43"), "{text}");
+        assert!(text.ends_with("the extrapolation 1.430 ± 0.030"), "{text}");
         let localizer = Finding::LocalizerDominated {
             estimate: 1.0,
             at_half: 1.25,

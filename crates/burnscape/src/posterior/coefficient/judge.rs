@@ -42,9 +42,24 @@ impl Evidence {
     }
 }
 
-/// The limit of the bias at a step of zero, where it is linear in the step.
+/// The estimate at a step of zero, if the bias is linear in the step.
 pub(super) fn extrapolated(estimate: f64, at_half_step: f64) -> f64 {
     2.0 * at_half_step - estimate
+}
+
+/// Its standard error, from those of the two.
+pub(super) fn extrapolated_error(estimate: f64, at_half_step: f64) -> f64 {
+    (2.0 * at_half_step).hypot(estimate)
+}
+
+/// Whether chains of this effective size, drift and R-hat are long enough.
+pub(in crate::posterior) fn are_long(
+    [ess, drift, rhat]: [f64; 3],
+    thresholds: &Thresholds,
+) -> bool {
+    at_least(ess, thresholds.min_ess)
+        && at_least(thresholds.standard_errors, drift.abs())
+        && at_least(thresholds.max_rhat, rhat)
 }
 
 /// The findings, refusals first.
@@ -82,10 +97,7 @@ pub(super) fn judge(seen: &Evidence, thresholds: &Thresholds) -> Vec<Finding> {
             standard_errors,
         });
     }
-    let is_long = at_least(seen.ess, thresholds.min_ess)
-        && at_least(standard_errors, seen.drift.abs())
-        && at_least(thresholds.max_rhat, seen.rhat);
-    if !is_long {
+    if !are_long([seen.ess, seen.drift, seen.rhat], thresholds) {
         findings.push(Finding::ChainsTooShort {
             ess: seen.ess,
             min_ess: thresholds.min_ess,
@@ -95,7 +107,8 @@ pub(super) fn judge(seen: &Evidence, thresholds: &Thresholds) -> Vec<Finding> {
             max_rhat: thresholds.max_rhat,
         });
     }
-    if let Some(change) = seen.change(seen.half_step)
+    if let Some((_, half_error)) = seen.half_step
+        && let Some(change) = seen.change(seen.half_step)
         && change.size > standard_errors * change.error
     {
         findings.push(Finding::BiasedStep {
@@ -103,6 +116,7 @@ pub(super) fn judge(seen: &Evidence, thresholds: &Thresholds) -> Vec<Finding> {
             estimate,
             at_half: change.at_half,
             extrapolated: extrapolated(estimate, change.at_half),
+            extrapolated_error: extrapolated_error(seen.standard_error, half_error),
             difference_error: change.error,
             standard_errors,
         });
@@ -268,6 +282,7 @@ mod tests {
         let half = found_with(&lax, |seen| seen.half_step = Some((1.89, 0.04)));
         assert_eq!(half, "");
         assert_eq!(extrapolated(1.75, 1.5), 1.25);
+        assert_eq!(extrapolated_error(0.3, 0.2), 0.5);
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub struct LearningCoefficient {
     /// `nβ (E[L] − L(w₀))` over all draws of all chains, whatever it is worth.
     #[serde(with = "number")]
     pub estimate: f64,
-    /// The standard error of the estimate, from the effective sample size.
+    /// The standard error of the estimate: the larger of that by the effective sample size and that by the spread between chains,
+    /// see [`ChainDiagnostics::standard_error`].
     #[serde(with = "number")]
     pub standard_error: f64,
     /// The estimate with half of the localizer, and its standard error; none if that was not checked.

@@ -13,5 +13,6 @@ mod thresholds;
 
 pub use config::LearningCoefficientConfig;
 pub use finding::Finding;
+pub(super) use judge::are_long;
 pub use learning_coefficient::LearningCoefficient;
 pub use thresholds::Thresholds;

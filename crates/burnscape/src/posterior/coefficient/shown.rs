@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::LearningCoefficient;
 use super::finding::rhat_text;
+use super::judge::extrapolated_error;
 use crate::posterior::digits::{percent, short, span, with_error};
 
 impl fmt::Display for LearningCoefficient {
@@ -92,7 +93,7 @@ impl LearningCoefficient {
             checks.push(format!(
                 "{} with half of the step, {} extrapolated",
                 with_error(value, error),
-                short(extrapolated)
+                with_error(extrapolated, extrapolated_error(self.standard_error, error))
             ));
         } else if !config.step_check && !config.posterior.sampler().is_exact() {
             checks.push("the step was not halved".to_string());

@@ -93,7 +93,7 @@ fn a_quadratic_well_has_half_an_effective_dimension() {
         Finding::LocalizerDominated { .. }
     )));
     // Two runs and a descent.
-    assert!(found.cost.num_gradients > 2 * 4 * 3_000);
+    assert_eq!(found.cost.num_gradients, 2 * (1 + 8 * 3_000) + 101);
     let width = found.half_width(0.95).unwrap() / posterior.nbeta();
     let expected = found.diagnostics.half_width(0.95).unwrap();
     assert!((width / expected - 1.0).abs() < 1e-12, "{width}");

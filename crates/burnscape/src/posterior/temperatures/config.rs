@@ -5,7 +5,8 @@ use super::ladder::distinct;
 use super::{TemperatureLadder, TemperatureRung};
 use crate::dynamics::Cost;
 use crate::loss::Risk;
-use crate::posterior::{Posterior, PosteriorConfig, PosteriorError, Potential};
+use crate::posterior::coefficient::are_long;
+use crate::posterior::{Posterior, PosteriorConfig, PosteriorError, Potential, Thresholds};
 use crate::range::{POSITIVE, ensure};
 use crate::space::mix;
 
@@ -108,7 +109,7 @@ impl TemperatureLadderConfig {
     /// As [`TemperatureLadderConfig`] states.
     pub fn run_on<P: Potential>(&self, potential: &P) -> Result<TemperatureLadder, PosteriorError> {
         self.check()?;
-        let (mut rungs, mut cost) = (Vec::new(), Cost::default());
+        let (mut rungs, mut too_short, mut cost) = (Vec::new(), Vec::new(), Cost::default());
         let mut sharpness = self.posterior.sharpness();
         for (index, &inverse_temperature) in self.inverse_temperatures.iter().enumerate() {
             let config = self.posterior.clone();
@@ -125,7 +126,11 @@ impl TemperatureLadderConfig {
                 break;
             }
             sharpness = sharpness.or(posterior.sharpness);
-            rungs.push(rung(&posterior)?);
+            let (rung, is_long) = rung(&posterior)?;
+            if !is_long {
+                too_short.push(inverse_temperature);
+            }
+            rungs.push(rung);
         }
         let completed = rungs.len() == self.inverse_temperatures.len();
         if rungs.len() < 2 {
@@ -133,6 +138,7 @@ impl TemperatureLadderConfig {
         }
         Ok(TemperatureLadder {
             completed,
+            too_short,
             cost,
             config: Some(self.clone()),
             ..TemperatureLadder::fit(self.posterior.num_examples(), rungs)?
@@ -153,13 +159,16 @@ impl TemperatureLadderConfig {
     }
 }
 
-fn rung(posterior: &Posterior) -> Result<TemperatureRung, PosteriorError> {
+/// What the chains have found, and whether they are long enough.
+fn rung(posterior: &Posterior) -> Result<(TemperatureRung, bool), PosteriorError> {
     let count = posterior.config.num_examples() as f64;
     let diagnostics = posterior.diagnostics()?;
-    Ok(TemperatureRung {
+    let rung = TemperatureRung {
         inverse_temperature: posterior.config.inverse_temperature(),
         mean_loss: count * posterior.mean_loss(),
         standard_error: count * diagnostics.standard_error,
         ess: diagnostics.ess,
-    })
+    };
+    let seen = [diagnostics.ess, diagnostics.drift, diagnostics.rank_rhat];
+    Ok((rung, are_long(seen, &Thresholds::default())))
 }

@@ -63,6 +63,9 @@ pub struct TemperatureLadder {
     pub aicc: Vec<(TemperatureLaw, f64)>,
     /// The rungs, in the order of their inverse temperatures.
     pub rungs: Vec<TemperatureRung>,
+    /// The inverse temperatures whose chains are too short by the default [`Thresholds`](crate::posterior::Thresholds):
+    /// the coefficient rests on means that have not settled. None for rungs from elsewhere.
+    pub too_short: Vec<f64>,
     /// The number of examples, `n`.
     pub num_examples: usize,
     /// False if the observer stopped the run: the later temperatures are missing.
@@ -122,6 +125,7 @@ impl TemperatureLadder {
             offset: fit.offset,
             aicc,
             rungs,
+            too_short: Vec::new(),
             num_examples,
             completed: true,
             cost: Cost::default(),

@@ -36,6 +36,15 @@ impl fmt::Display for TemperatureLadder {
                 short(rung.ess)
             )?;
         }
+        if !self.too_short.is_empty() {
+            let temperatures: Vec<String> =
+                self.too_short.iter().map(|beta| short(*beta)).collect();
+            write!(
+                f,
+                "\nwarning: the chains are too short at β = {}; raise the burn-in and the number of draws",
+                temperatures.join(", ")
+            )?;
+        }
         if !self.completed {
             write!(
                 f,

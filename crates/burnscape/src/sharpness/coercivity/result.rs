@@ -18,8 +18,8 @@ pub struct Coercivity {
     /// The smallest `Ψ` of all rays at each radius.
     #[serde(with = "number")]
     pub minima: Vec<f64>,
-    /// Half the width of the interval of each minimum, which covers `Ψ` of all rays at the radius with the confidence
-    /// set; zero if the Laplacian is exact. None if it was estimated from one product.
+    /// Half the width of the interval of each minimum; the intervals cover `Ψ` of all rays at the radius with the
+    /// confidence set. Zero if the Laplacian is exact. None if it was estimated from one product.
     pub half_widths: Vec<Option<f64>>,
     /// The mean `Ψ` over the rays at each radius.
     #[serde(with = "number")]
@@ -36,9 +36,9 @@ pub struct Coercivity {
     pub rate: f64,
     /// Rays measured.
     pub num_rays: usize,
-    /// Gradients taken.
+    /// Gradients taken, without that of the [checks](crate::loss::Risk::with_checks).
     pub num_gradients: usize,
-    /// Hessian-vector products.
+    /// Hessian-vector products, without the two of the checks.
     pub num_matvecs: usize,
     /// False if the observer stopped the measurement: the numbers are those of the rays measured.
     pub completed: bool,
@@ -54,6 +54,8 @@ pub(super) type Ray = Vec<(f64, Option<f64>)>;
 pub(super) struct Shell {
     pub(super) minimum: f64,
     pub(super) half_width: Option<f64>,
+    /// The lower end of all intervals, which may be that of another ray. None if one of them is not known.
+    pub(super) least: Option<f64>,
     pub(super) mean: f64,
 }
 
@@ -63,9 +65,13 @@ impl Shell {
         let values: Vec<f64> = points.iter().map(|(value, _)| *value).collect();
         let lowest = points.iter().min_by(|one, other| one.0.total_cmp(&other.0));
         let (minimum, half_width) = lowest.copied().unwrap_or((f64::NAN, None));
+        let lower_ends = points.iter().map(|(value, width)| Some(value - (*width)?));
+        let lower_ends: Option<Vec<f64>> = lower_ends.collect();
+        let least = lower_ends.map(|ends| ends.into_iter().fold(f64::INFINITY, f64::min));
         Self {
             minimum,
             half_width,
+            least,
             mean: mean(&values),
         }
     }
@@ -79,18 +85,19 @@ impl Shell {
         pairs.map(slope).collect()
     }
 
-    /// Whether the outermost minimum is neither positive nor larger than the one before.
+    /// Whether the outermost minimum is certainly not positive, or certainly not larger than the one before.
     pub(super) fn refute(shells: &[Self], epsilon: f64) -> bool {
         let [.., before, last] = shells else {
             return false;
         };
         // What is not known refutes nothing.
-        let (Some(width), Some(width_before)) = (last.half_width, before.half_width) else {
+        let Some(width) = last.half_width else {
             return false;
         };
         let size = last.minimum.abs().max(before.minimum.abs());
         let highest = last.minimum + width;
-        highest <= 0.0 || highest <= before.minimum - width_before + ROUNDINGS * epsilon * size
+        let is_no_growth = |least: f64| highest <= least + ROUNDINGS * epsilon * size;
+        highest <= 0.0 || before.least.is_some_and(is_no_growth)
     }
 }
 
@@ -181,6 +188,15 @@ mod tests {
             (shell.minimum, shell.half_width, shell.mean),
             (1.0, Some(0.2), 2.0)
         );
+        // The interval of another ray may reach lower, or be unknown.
+        let wide = [vec![(3.0, Some(2.5))], vec![(1.0, Some(0.2))]];
+        assert_eq!(Shell::of(&wide, 0).least, Some(0.5));
+        let unknown = [vec![(3.0, None)], vec![(1.0, Some(0.2))]];
+        assert_eq!(Shell::of(&unknown, 0).least, None);
+        let exact = |value: f64| vec![(value, Some(0.0))];
+        let last = Shell::of(&[exact(0.7), exact(4.0)], 0);
+        assert!(!Shell::refute(&[Shell::of(&wide, 0), last], f64::EPSILON));
+        assert!(Shell::refute(&[shell, last], f64::EPSILON));
         let both = [
             Shell {
                 minimum: 2.0,

@@ -38,8 +38,10 @@ use crate::space::{ParamVector, epsilon};
 /// # What counts
 ///
 /// Of every ray the part up to a radius at which the loss passes the rise. If it falls below again further out, that
-/// part does not count, and a rise on less than half of the way may be passed over. A ray ends at `max_length`: the
-/// volume is that of the basin within this distance. A loss that is not finite is above every rise.
+/// part does not count. The first ray is looked at from the radius of a quadratic loss on, the others from that of the
+/// first, each time at twice the radius: where the loss is above the rise only before the first of these radii, or only
+/// between two of them, that is passed over. A ray ends at `max_length`: the volume is that of the basin within this
+/// distance. A loss that is not finite is above every rise.
 ///
 /// # Units
 ///
@@ -223,7 +225,8 @@ impl BasinVolumeConfig {
             let found = crossing(guess, limit, tolerance, excess)?;
             num_unbounded += usize::from(found.is_none());
             let radius = found.unwrap_or(limit);
-            if ray == 0 {
+            // From the end of a ray without a crossing, others would pass over theirs.
+            if ray == 0 && found.is_some() {
                 guess = radius;
             }
             log_volumes.push(unit + dimension * radius.ln());

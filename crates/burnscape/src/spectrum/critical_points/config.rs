@@ -19,8 +19,8 @@ use crate::range::{POSITIVE, ensure};
 ///
 /// A start ends where `|g| ≤ gradient_tolerance`, with a [`CriticalPoint`](crate::spectrum::CriticalPoint): the kind,
 /// the loss, and how many eigenvalues are negative (the index). Ends with the same loss and the same numbers of
-/// negative and positive eigenvalues are one point, unless [`distance`](Self::distance) is set: then they must also be
-/// that near.
+/// negative and positive eigenvalues, where both are known, are one point, unless [`distance`](Self::distance) is set:
+/// then they must also be that near.
 ///
 /// # Gradient-flat ends
 ///
@@ -42,8 +42,8 @@ use crate::range::{POSITIVE, ensure};
 ///
 /// A step takes a gradient, and a Hessian-vector product for each parameter (in blocks, on the host afterwards) or
 /// `max_basis` of them if there are more parameters; an end a few products more, and as many again for its index. The
-/// Hessian is traced once. Memory: a matrix of at most `max_basis`² numbers on the host, or `max_basis` vectors on the
-/// device, and the weights at which each start ends.
+/// Hessian is traced once, and again after a start that left the range of numbers. Memory: a matrix of at most
+/// `max_basis`² numbers on the host, or `max_basis` vectors on the device, and the weights at which each start ends.
 ///
 /// With more parameters than `max_basis` a step is approximate, and an index is a lower bound.
 ///

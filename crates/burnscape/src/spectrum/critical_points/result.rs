@@ -19,9 +19,9 @@ pub struct CriticalPoints {
     pub num_unconverged: usize,
     /// Starts that reached a loss, gradient or product that was NaN or infinite.
     pub num_not_finite: usize,
-    /// Gradients taken.
+    /// Gradients taken, without that of the [checks](crate::loss::Risk::with_checks) of a trace.
     pub num_gradients: usize,
-    /// Hessian-vector products.
+    /// Hessian-vector products, without the two of the checks.
     pub num_matvecs: usize,
     /// The configuration, seed included.
     pub config: CriticalPointsConfig,
