@@ -70,6 +70,11 @@ impl<V: VectorSpace> FlowStep<V> {
         &self.values[1]
     }
 
+    /// The field `f(t, y)` at the start, which the step has used.
+    pub fn start_slope(&self) -> &V {
+        self.stages.first().unwrap_or(&self.slope)
+    }
+
     /// The field `f(t, y)` at the end, which the step has evaluated.
     pub fn end_slope(&self) -> &V {
         &self.slope

@@ -52,6 +52,7 @@ fn the_dense_output_is_smooth_from_step_to_step() {
             let (start, end) = (step.start(), step.end());
             assert_eq!(step.at(start).unwrap(), *step.start_value());
             assert_eq!(step.at(end).unwrap(), *step.end_value());
+            assert_eq!(*step.start_slope(), bend(step.start(), step.start_value()));
             assert_eq!(*step.end_slope(), bend(end, step.end_value()));
             // Next to the end it approaches the value with the slope.
             let h = 1e-5 * (end - start);

@@ -18,7 +18,7 @@ use crate::range::{POSITIVE, ensure};
 /// The largest eigenvalue `λ_max` of the Hessian is measured at the start and every
 /// [`sharpness_interval`](Self::sharpness_interval) steps, and no step is longer than 0.9 of what is stable for it. A
 /// loss that rises along a step by more than rounding shows that the step does not follow the flow: it is made again,
-/// half as long, up to three times.
+/// half as long, up to ten times.
 ///
 /// Frozen parameters and those outside the [group](Risk::with_group) of the risk stay where they are. Running
 /// statistics are those of the model.

@@ -15,7 +15,7 @@ const TOLERANCE: f64 = 5e-3;
 const MAX_MATVECS: usize = 60;
 
 /// How often a step along which the loss rises is made shorter.
-const MAX_HALVINGS: usize = 3;
+const MAX_HALVINGS: usize = 10;
 
 /// Rounding errors of a loss, and of the weights at which it is computed, in units of theirs.
 const ROUNDINGS: f64 = 8.0;
@@ -193,14 +193,15 @@ impl<'a, M: Module> Descent<'_, 'a, M> {
             return Ok(false);
         }
         let epsilon = ROUNDINGS * self.weights.epsilon();
-        let (length, slope) = (step.end_value().norm()?, step.end_slope().norm()?);
+        // At the start: a step that leaves the basin has a slope at its end that would excuse any rise.
+        let (length, slope) = (step.start_value().norm()?, step.start_slope().norm()?);
         let moved = epsilon * length;
         let sharpness = self
             .found
             .sharpness
             .last()
             .map_or(0.0, |last| last.max(0.0));
-        let size = first.abs().max(before.abs()).max(loss.abs());
+        let size = first.abs().max(before.abs());
         let rounding = epsilon * size + slope * moved + 0.5 * sharpness * moved * moved;
         Ok(loss - before > rounding)
     }

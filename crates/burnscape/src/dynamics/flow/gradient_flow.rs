@@ -26,7 +26,7 @@ pub struct GradientFlow<M = ()> {
     pub num_accepted: usize,
     /// Steps that were made again, because of their error or because the loss rose.
     pub num_rejected: usize,
-    /// Accepted steps along which the loss rose by more than rounding, although they had been made shorter three times.
+    /// Accepted steps along which the loss rose by more than rounding, although they had been halved ten times.
     /// More than a few of them show a loss at its rounding, or a gradient that is not that of the loss.
     pub num_rises: usize,
     /// Gradients over the data, with those of the readings.
