@@ -95,7 +95,8 @@ impl Exact {
         });
         Self {
             kept,
-            loss: 0.5 * squares.sum::<f64>(),
+            // From zero: the sum of nothing is −0.
+            loss: squares.fold(0.0, |sum, square| sum + 0.5 * square),
             index: (HIDDEN - rank) * missing.len() + exchanges.sum::<usize>(),
             // The dimension of the set of such points.
             zeros: rank * (ENDS + HIDDEN + 1 - rank),

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         .map(|value| value.map(|value| format!("{value:.0}")))
         .collect::<Result<_, _>>()?;
     meaning(&format!(
-        "Without an L2 term Ψ stops growing; with one it ends on λ² r²/s. On all rays of the linear network Ψ \
+        "Without an L2 term Ψ hardly grows; with one it ends on λ² r²/s. On all rays of the linear network Ψ \
          grows, and still the condition is false: along its valley of minima, U t and V/t, Ψ is {} for t = 1, 10 \
          and 100. Rays miss the valley: they can refute, and never prove.",
         valley.join(", ")
