@@ -99,7 +99,7 @@ fn the_reading_is_that_of_the_matrices() {
     assert_near(reading.alignment.unwrap(), alignment(&now, &y), 1e-11);
     let c = centering();
     let centered = times(&times(&c, &now), &c);
-    let own = times(&[y.clone()], &c).remove(0);
+    let own = times(std::slice::from_ref(&y), &c).remove(0);
     let found = reading.centered_alignment.unwrap();
     assert_near(found, alignment(&centered, &own), 1e-11);
     for output in 0..OUTPUTS {
@@ -113,7 +113,7 @@ fn the_reading_is_that_of_the_matrices() {
         };
         let found = reading.alignment_per_output[output];
         assert_near(found, alignment(&block(&now), &own(&y)), 1e-11);
-        let y = times(&[y.clone()], &c).remove(0);
+        let y = times(std::slice::from_ref(&y), &c).remove(0);
         let found = reading.centered_alignment_per_output[output];
         assert_near(found, alignment(&block(&centered), &own(&y)), 1e-11);
     }

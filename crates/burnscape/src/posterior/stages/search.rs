@@ -88,6 +88,10 @@ impl<'c> Search<'c> {
                 continue;
             }
             let mut part = Part::default();
+            #[allow(
+                clippy::needless_range_loop,
+                reason = "an end is a point of several lists"
+            )]
             for end in start + 1..=last {
                 let run = self.level.x[end] - self.level.x[start];
                 part.add(run, self.level.y[end], self.level.weights[end]);
