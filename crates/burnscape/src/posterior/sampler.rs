@@ -42,8 +42,10 @@ use crate::range::{FRACTION, POSITIVE, ensure};
 ///
 /// assert_eq!(Sampler::default(), Sampler::Mala { acceptance: 0.9, step: None });
 /// assert!(!Sampler::langevin().is_exact());
-/// let config = PosteriorConfig::new(60_000).with_sampler(Sampler::Langevin { step: Some(1e-6) });
-/// assert_eq!(config.sampler().to_string(), "Langevin");
+/// let sampler = Sampler::Langevin { step: Some(1e-6) };
+/// assert_eq!(sampler.to_string(), "Langevin");
+/// let config = PosteriorConfig::new(60_000).with_sampler(sampler);
+/// # let _ = config;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Sampler {

@@ -32,7 +32,6 @@ use crate::space::{FlatVector, ParamVector};
 /// # Example
 ///
 /// ```
-/// use burn::module::Module;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::dynamics::LinearizedModel;

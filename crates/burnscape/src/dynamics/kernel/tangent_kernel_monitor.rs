@@ -33,7 +33,7 @@ const ROUNDING: f64 = 100.0;
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
-/// use burn::optim::{GradientsParams, SgdConfig};
+/// use burn::optim::SgdConfig;
 /// use burn::tensor::{Device, Tensor};
 /// use burnscape::dynamics::{Due, Moment, TangentKernelConfig, Watch};
 /// use burnscape::loss::Risk;

@@ -27,6 +27,7 @@ impl StagesConfig {
     /// let none: &[Observation<LearningCoefficient>] = &[];
     /// let error = StagesConfig::new().run_readings(none).unwrap_err();
     /// assert_eq!(error, PosteriorError::TooFewPoints { found: 0, needed: 4 });
+    /// # let _ = stages;
     /// ```
     pub fn run_readings(
         &self,
