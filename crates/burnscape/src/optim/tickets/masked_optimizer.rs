@@ -31,7 +31,7 @@ use crate::space::{LeafVector, ParamSpace, SpaceCache};
 /// use burn::module::Param;
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::optim::SgdConfig;
-/// use burn::tensor::{Device, Tensor};
+/// use burn::tensor::Device;
 /// use burnscape::optim::{ClosureStep, MaskedOptimizer, WeightMask};
 ///
 /// let device = Device::default().autodiff();
