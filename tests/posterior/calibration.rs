@@ -7,7 +7,8 @@ use std::ops::Range;
 use std::thread;
 
 use burnscape::posterior::{
-    Finding, LearningCoefficientConfig, PosteriorConfig, Potential, Sampler, Thresholds,
+    ChainDiagnostics, Finding, LearningCoefficientConfig, PosteriorConfig, Potential, Sampler,
+    Thresholds,
 };
 
 use super::potentials::{Crossing, ReducedRank, Well, at};
@@ -83,6 +84,14 @@ impl fmt::Display for Tally {
 const HEADER: &str =
     "seeds   covered   misses  of them flagged  flagged  mean error  half width  ESS";
 
+/// By the default thresholds.
+fn is_long(found: &ChainDiagnostics) -> bool {
+    let limits = Thresholds::new();
+    found.ess >= limits.min_ess
+        && found.drift.abs() <= limits.standard_errors
+        && found.rank_rhat <= limits.max_rhat
+}
+
 /// One posterior, without the checks that take further posteriors.
 fn one<P: Potential>(config: &PosteriorConfig, potential: &P, exact: f64) -> Tally {
     let posterior = config.run_on(potential).unwrap();
@@ -90,10 +99,7 @@ fn one<P: Potential>(config: &PosteriorConfig, potential: &P, exact: f64) -> Tal
     let nbeta = config.nbeta();
     let error = posterior.nbeta_rise() - exact;
     let width = nbeta * found.half_width(0.95).unwrap();
-    let limits = Thresholds::new();
-    let is_long = found.ess >= limits.min_ess
-        && found.drift.abs() <= limits.standard_errors
-        && found.rank_rhat <= limits.max_rhat;
+    let is_long = is_long(&found);
     let is_covered = error.abs() <= width;
     Tally {
         runs: 1,
@@ -243,15 +249,12 @@ const RANKS: [([usize; 3], [f64; 3]); 6] = [
 fn sweep_coefficient_of_singular_losses() {
     fn print<P: Potential>(name: &str, exact: f64, config: &PosteriorConfig, potential: &P) {
         let nbeta = config.nbeta();
-        let limits = Thresholds::default();
         print!("{name:<24} {nbeta:>7} {exact:>9.6}");
         for seed in 0..3 {
             let posterior = config.clone().with_seed(seed).run_on(potential).unwrap();
             let found = posterior.diagnostics().unwrap();
             let (estimate, error) = (nbeta * found.mean, nbeta * found.standard_error);
-            let is_long = found.ess >= limits.min_ess
-                && found.drift.abs() <= limits.standard_errors
-                && found.rank_rhat <= limits.max_rhat;
+            let is_long = is_long(&found);
             let mark = if is_long { " " } else { "*" };
             print!("  {estimate:.4} ± {error:.4}{mark}");
             // Student's interval of eight chains: one of a hundred numbers is beyond with a probability of 1 %.

@@ -154,6 +154,13 @@ impl<'a> Jacobian<'a> {
         }
     }
 
+    /// `J Jᵀ v`.
+    pub(super) fn gram_product(&self, v: &OutputVector) -> Result<OutputVector, CurvatureError> {
+        let back = self.matvec_adjoint(v)?;
+        self.check_break()?;
+        self.matvec(&back)
+    }
+
     /// Returns an error if the observer broke at the last batch of the previous product.
     pub(super) fn check_break(&self) -> Result<(), CurvatureError> {
         self.batches.check_break()

@@ -99,9 +99,7 @@ impl LinearOperator for Ntk<'_> {
     }
 
     fn matvec(&self, v: &OutputVector) -> Result<OutputVector, CurvatureError> {
-        let back = self.0.matvec_adjoint(v)?;
-        self.0.check_break()?;
-        self.0.matvec(&back)
+        self.0.gram_product(v)
     }
 
     fn matmat(&self, vectors: &[OutputVector]) -> Result<Vec<OutputVector>, CurvatureError> {

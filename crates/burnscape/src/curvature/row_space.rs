@@ -117,9 +117,7 @@ impl LinearOperator for Gram<'_, '_> {
     }
 
     fn matvec(&self, v: &OutputVector) -> Result<OutputVector, CurvatureError> {
-        let back = self.0.matvec_adjoint(v)?;
-        self.0.check_break()?;
-        self.0.matvec(&back)
+        self.0.gram_product(v)
     }
 
     fn report(&self, step: &Step) -> ControlFlow<()> {

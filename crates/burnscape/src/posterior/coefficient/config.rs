@@ -38,8 +38,8 @@ const HALF_STEP: u64 = HALF_LOCALIZER + 1;
 /// | [biased step](Finding::BiasedStep) | of an inexact sampler: with half of the step the estimate changes by more than 2 standard errors |
 /// | [single chain](Finding::SingleChain) | there is one chain |
 ///
-/// R-hat near 1 says that chains agree, not that they are right: Langevin steps that are too long have an R-hat of 1.01 and a bias
-/// of 16 % in the example above. The share of draws below `L(w₀)` is not known with
+/// R-hat near 1 says that chains agree, not that they are right: chains of Langevin steps that are too long agree on a
+/// biased number. The share of draws below `L(w₀)` is not known with
 /// [`batches_per_step`](PosteriorConfig::with_batches_per_step).
 ///
 /// # Units
