@@ -85,13 +85,22 @@ mod align {
     mod activations;
     mod gauges;
     mod searches;
+    
+
     mod straight_through;
+    mod transport;
     mod weights;
 }
 mod merge {
     mod averages;
+    #[cfg(feature = "files")]
+    mod files;
+    mod laws;
     mod layers;
+    mod matrix_methods;
     mod repair;
+    mod statistics;
+    mod task_methods;
 }
 /// Through several rooms: a loss times powers of two.
 mod scales {

@@ -81,7 +81,7 @@ mod trace;
 pub use axes::axis_rule;
 pub use axes::{
     Activation, Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, AxisScaling, AxisScalings,
-    Fixed, FixedReason, Mode as ScalingMode, Producer, ScaledPlace,
+    Contraction, Fixed, FixedReason, Mode as ScalingMode, Producer, ScaledPlace,
 };
 pub use coverage::{Rule, coverage};
 pub use derive::{FieldNotes, Jvp};

@@ -194,6 +194,7 @@ converted!(AlignError as Align;
     AlignError::Space(error) => error.into(),
 );
 converted!(MergeError as Merge;
+    MergeError::Stopped { .. } => Self::Stopped,
     MergeError::OutOfRange(error) => error.into(),
     MergeError::Symmetry(error) => error.into(),
     MergeError::Linearize(error) => error.into(),

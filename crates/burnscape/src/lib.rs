@@ -103,6 +103,7 @@ pub mod merge;
 pub mod optim;
 mod order_statistics;
 pub mod path;
+mod path_pattern;
 pub mod posterior;
 mod range;
 #[cfg(test)]

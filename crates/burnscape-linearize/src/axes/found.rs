@@ -13,6 +13,9 @@ pub struct Axes {
     pub inputs: Vec<Vec<AxisBlocks>>,
     /// The tensors that depend on the batch and are multiplied by parameters along an axis with groups.
     pub activations: Vec<Activation>,
+    /// The sums over whole axes of parameters that are multiplied with what depends on the batch, in the order of the
+    /// program.
+    pub contractions: Vec<Contraction>,
     /// What layers make of the batch, in the order of the program.
     pub producers: Vec<Producer>,
     /// The number of times that the program was walked.
@@ -46,6 +49,21 @@ pub struct Activation {
     pub axis: usize,
     /// The blocks of all of its axes.
     pub axes: Vec<AxisBlocks>,
+}
+
+/// A tensor that depends on the batch, multiplied with a parameter and summed over an axis of both. One for each use.
+///
+/// Products with a part of a parameter's axis, convolutions with several groups, and look-ups in embeddings are none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contraction {
+    /// The tensor, for [`Forward::with_outputs`](crate::Forward::with_outputs).
+    pub tensor: Port,
+    /// The axis of the tensor that is summed over.
+    pub axis: usize,
+    /// The input of the program that it is multiplied with.
+    pub by: usize,
+    /// The axis of that input that is summed over: of a convolution's weight that of the channels that it reads.
+    pub by_axis: usize,
 }
 
 /// A set of indices that can be permuted in all tensors at once without an effect on the outputs.

@@ -4,6 +4,7 @@
 use burn_ir::TensorId;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::contractions::contractions;
 use super::found::{
     Activation, Axes, AxisBlock, AxisFactor, AxisGroup, Fixed, FixedReason, Producer,
 };
@@ -307,12 +308,14 @@ pub(super) fn published(walk: &mut Walk<'_>, num_free: usize, passes: usize) -> 
         })
     });
     let activations = activations.collect();
+    let contractions = contractions(walk, num_free);
     let affine = producers(walk, num_free);
     let producers = affine
         .into_iter()
         .filter_map(|affine| produced(walk, affine, &index));
     Axes {
         activations,
+        contractions,
         producers: producers.collect(),
         groups: published,
         inputs,

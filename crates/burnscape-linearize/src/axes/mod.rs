@@ -3,6 +3,7 @@
 //! Every axis of every tensor has a [`Term`](term::Term). A [walk](walk) over the program makes terms equal, divides them
 //! and fixes them, with one [rule](rules) for each operation. What stays free is a [group](groups).
 
+mod contractions;
 mod described;
 mod exponents;
 mod found;
@@ -22,7 +23,8 @@ use crate::program::Program;
 pub use described::axis_rule;
 pub use exponents::{AxisScaling, AxisScalings, Mode, ScaledPlace};
 pub use found::{
-    Activation, Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Fixed, FixedReason, Producer,
+    Activation, Axes, AxisBlock, AxisBlocks, AxisFactor, AxisGroup, Contraction, Fixed,
+    FixedReason, Producer,
 };
 
 pub(crate) use exponents::scalings;

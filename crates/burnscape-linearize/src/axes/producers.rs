@@ -56,14 +56,14 @@ pub(super) fn producers(walk: &Walk<'_>, num_free: usize) -> Vec<Affine> {
 
 /// A parameter as an operation reads it.
 #[derive(Debug, Clone)]
-struct View {
-    input: usize,
+pub(super) struct View {
+    pub(super) input: usize,
     /// For each axis the axis of the input, if it is one. It may be a part of it.
-    axes: Vec<Option<usize>>,
+    pub(super) axes: Vec<Option<usize>>,
 }
 
 /// The parameters as they are read.
-fn views(program: &Program, num_free: usize) -> FxHashMap<TensorId, View> {
+pub(super) fn views(program: &Program, num_free: usize) -> FxHashMap<TensorId, View> {
     let floats = program.inputs.iter().take(num_free).enumerate();
     let floats = floats.filter(|(_, port)| port.tensor.dtype.is_float());
     let mut views: FxHashMap<TensorId, View> = floats

@@ -32,7 +32,7 @@ pub enum AlignError {
          diverged"
     )]
     NonFinite {
-        /// The argument: `a` or `b`.
+        /// The argument: `a` or `b`, or `source` or `target`.
         model: &'static str,
         /// The path of the parameter.
         path: String,
@@ -125,6 +125,46 @@ pub enum AlignError {
     RunningStatistics {
         /// The path of the first one.
         path: String,
+    },
+    /// No group can be learned.
+    #[error("no group can be learned: {reason}")]
+    NothingToLearn {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Too few models to be aligned to each other.
+    #[error("there are {found} models; align two or more")]
+    FewModels {
+        /// The number of models.
+        found: usize,
+    },
+    /// Two models of different widths do not have the same structure.
+    #[error("the models cannot be transported onto each other: {message}")]
+    DifferentStructure {
+        /// What differs, and what to do.
+        message: String,
+    },
+    /// A group within others has different sizes in two models.
+    #[error(
+        "{group} lies within others, as channels lie within heads, and has another size in the other model; align models \
+         with the same number of heads, and heads of the same size"
+    )]
+    DependentGroup {
+        /// The group with its first member.
+        group: String,
+    },
+    /// An iteration did not converge.
+    #[error(
+        "{what} did not converge in {iterations} iterations: the last change was {change}; allow more iterations, or a \
+         larger tolerance"
+    )]
+    NotConverged {
+        /// What was computed.
+        what: String,
+        /// Iterations.
+        iterations: usize,
+        /// The last change.
+        change: f64,
     },
     /// Data and losses.
     #[error(transparent)]

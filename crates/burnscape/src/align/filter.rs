@@ -2,6 +2,7 @@
 
 use super::AlignError;
 use super::weights::groups_of;
+use crate::path_pattern::is_below;
 use crate::symmetry::Symmetries;
 
 /// The paths of the tensors on which a group acts: all of them where a tensor is tied.
@@ -98,37 +99,9 @@ fn is_below_one(path: &str, patterns: &[String]) -> bool {
     patterns.iter().any(|pattern| is_below(path, pattern))
 }
 
-/// Whether the pattern is the path or its beginning, name by name; `*` is any one name.
-fn is_below(path: &str, pattern: &str) -> bool {
-    let mut names = path.split('.');
-    let mut expected = pattern.split('.');
-    expected.all(|expected| {
-        names
-            .next()
-            .is_some_and(|name| expected == "*" || expected == name)
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{is_below, is_index, lies, touches};
-
-    #[test]
-    fn patterns_are_beginnings_name_by_name() {
-        let path = "encoder.layers.1.mha.query.weight";
-        for pattern in [
-            "encoder",
-            "encoder.layers.1",
-            "encoder.layers.*.mha",
-            "*.layers",
-            path,
-        ] {
-            assert!(is_below(path, pattern), "{pattern}");
-        }
-        for pattern in ["enc", "encoder.layers.0", "layers", "", "*.*.*.*.*.*.*"] {
-            assert!(!is_below(path, pattern), "{pattern}");
-        }
-    }
+    use super::{is_index, lies, touches};
 
     #[test]
     fn a_group_lies_where_all_of_its_paths_do() {

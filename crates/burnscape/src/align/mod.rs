@@ -12,6 +12,7 @@
 //! | align by both, or by a similarity of your own | [`CoordinateDescentConfig`], with [`MixedSimilarity`] or a [`Similarity`] |
 //! | learn the permutation with the smallest loss between the models | [`StraightThroughConfig`] |
 //! | turn the bases of attention heads onto each other | [`GaugeAlignmentConfig`] |
+//! | move a model onto one of other widths | [`TransportConfig`] |
 //! | give starts, watch and stop | [`Matching`], [`GaugeMatching`] |
 //! | align parts of a model | `only` and `except`: see [`CoordinateDescentConfig::only`] |
 //!
@@ -73,6 +74,7 @@ mod quadratic;
 mod similarity;
 mod straight_through;
 mod straight_through_config;
+mod transport;
 mod unfolding;
 mod units;
 mod weights;
@@ -88,4 +90,5 @@ pub use mixture::MixedSimilarity;
 pub use similarity::{Similarity, reordered};
 pub use straight_through::StraightThrough;
 pub use straight_through_config::StraightThroughConfig;
+pub use transport::{TransportConfig, TransportPlan, Transported};
 pub use weights::WeightSimilarity;

@@ -2,8 +2,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::MergeError;
+use super::methods::check_mean_weights;
 use super::models::{tensors_of, tensors_of_both};
-use crate::OutOfRange;
 use crate::range::ensure;
 use crate::space::{
     FloatTensor, RunningMean, Towards, as_accumulator, as_dtype, unshared_copy, with_values,
@@ -133,14 +133,8 @@ pub(super) fn weighed<'m, M: Module>(
     let Some(&(first, _)) = models.first() else {
         return Err(MergeError::NoModels);
     };
-    for (_, weight) in models {
-        ensure("weights", *weight, 0.0..)?;
-    }
-    let sum: f64 = models.iter().map(|(_, weight)| weight).sum();
-    if !(sum > 0.0 && sum.is_finite()) {
-        let expected = "weights whose sum is positive and finite";
-        return Err(OutOfRange::new("weights", sum, expected).into());
-    }
+    let weights: Vec<f64> = models.iter().map(|(_, weight)| *weight).collect();
+    check_mean_weights(&weights)?;
     let named = models.iter().enumerate();
     let named: Vec<(String, &M)> = named
         .map(|(index, (model, _))| (format!("model {index}"), *model))

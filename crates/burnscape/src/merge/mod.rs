@@ -8,8 +8,27 @@
 //! | the mean of models | [`average`], [`weighted`] |
 //! | a model between two | [`interpolate`], [`slerp`] |
 //! | the mean along a training run | [`Swa`](crate::optim::Swa) |
+//! | the mean of those runs whose mean is good | [`SoupConfig`] |
+//! | any method on modules, others for parts of them, weights by path | [`Recipe`], [`ByPath`] |
+//! | a method of your own | [`MergeMethod`], a function of a [`MergeTensor`] |
+//! | checkpoints in files, tensor by tensor | `FileMerge`, with feature `files`; the command `burnscape` |
 //! | running statistics that fit the merged weights | [`NormalizationPolicy::normalize`](crate::loss::NormalizationPolicy::normalize) |
 //! | units that vary as they did before | [`RepairConfig`]; watched and stopped, [`Repair`] |
+//!
+//! Methods of a [`Recipe`]:
+//!
+//! | method | the merged tensor | base | equal models stay |
+//! |---|---|---|---|
+//! | [`Average`] | the weighted mean | | yes |
+//! | [`Take`] | that of one model, bit by bit | only `Take::Base` | yes, but for `Take::Base` |
+//! | [`Slerp`] | on the arc between two models | | yes |
+//! | [`KarcherMean`] | the mean on the sphere, of any number | | yes |
+//! | [`ModelStock`] | the mean, drawn to the base by disagreement | yes | yes |
+//! | [`TaskArithmetic`] | sparse differences from the base: TIES, DARE, DELLA, breadcrumbs | yes | at density 1 or keep 1; sums of N models at scale 1/N |
+//! | [`FisherAverage`] | the mean weighted by importances of [`squared_gradients`] | | yes |
+//! | [`RegMean`] | least squares on the inputs of all models, by [`input_grams`] | | at factor 1 and full rank |
+//! | [`TaskSingularVectors`] | orthogonal singular vectors of the differences (TSV-M) | yes | at full rank |
+//! | [`IsotropicMerge`] | differences with equal singular values (Iso-C) | yes | iff all singular values are equal |
 //!
 //! Models match by path. Shapes, element types and ties must be the same, and all numbers finite: the first parameter
 //! for which that does not hold is named. Merged models keep the context of the first model: autodiff, what is frozen,
@@ -65,13 +84,45 @@
 //! ```
 
 mod averages;
+mod by_path;
 mod error;
+#[cfg(feature = "files")]
+mod files;
+mod fisher_diagonal;
+mod input_grams;
+mod method;
+mod methods;
 mod models;
+mod plan;
+mod recipe;
 mod repair;
+mod report;
+mod soup;
 mod spherical;
 mod statistics;
+mod tensor;
+mod tensor_map;
+mod whole_models;
 
 pub use averages::{average, interpolate, weighted};
+pub use by_path::ByPath;
 pub use error::MergeError;
+#[cfg(feature = "files")]
+pub use files::{
+    Checkpoint, CheckpointDistance, FileMerge, StoredTensor, TensorDistance, WeightLayout,
+};
+pub use fisher_diagonal::squared_gradients;
+pub use input_grams::input_grams;
+pub use method::{MergeMethod, MergePass};
+pub use methods::{
+    Average, Combine, FisherAverage, IsotropicMerge, KarcherMean, ModelStock, RegMean, Slerp,
+    Sparsify, Take, TaskArithmetic, TaskSingularVectors,
+};
+pub use recipe::Recipe;
 pub use repair::{Repair, RepairConfig, RepairMethod, RepairReport, Repaired, RepairedLayer};
+pub use report::{MergeReport, MergedTensor};
+pub use soup::{Soup, SoupConfig};
 pub use spherical::{SlerpUnit, slerp};
+pub use tensor::{MergeBlock, MergeTensor};
+pub use tensor_map::{TensorMap, TensorStore};
+pub use whole_models::Merged;

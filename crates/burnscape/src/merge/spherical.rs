@@ -13,7 +13,7 @@ use crate::space::{FloatTensor, ParamSpace, SpaceError, to_host, with_values};
 /// Angles below this are interpolated linearly.
 const SMALLEST_ANGLE: f64 = 1e-6;
 /// Vectors with a cosine below this are antiparallel.
-const LEAST_COSINE: f64 = -1.0 + 1e-6;
+pub(super) const LEAST_COSINE: f64 = -1.0 + 1e-6;
 
 /// What is one vector in a spherical interpolation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -138,7 +138,7 @@ fn parameters<'t>(
 }
 
 /// The axis of the filters of each weight, by path.
-fn filter_axes<M: Module>(model: &M) -> Result<HashMap<String, usize>, SpaceError> {
+pub(super) fn filter_axes<M: Module>(model: &M) -> Result<HashMap<String, usize>, SpaceError> {
     // Frozen weights have filters, too.
     let space = match ParamSpace::of(&model.valid().unfreeze()) {
         Ok(space) => space,
@@ -152,23 +152,35 @@ fn filter_axes<M: Module>(model: &M) -> Result<HashMap<String, usize>, SpaceErro
 
 /// How much of each vector the result has.
 #[derive(Debug, Clone, Copy)]
-enum Weights {
+pub(super) enum Weights {
     /// On the chord, at this place.
     Line(f64),
     /// On the arc.
     Arc(f64, f64),
 }
 
+impl Weights {
+    /// Writes the combination of both vectors over the first one.
+    pub(super) fn combine(self, a: &mut [f64], b: &[f64]) {
+        for (a, b) in a.iter_mut().zip(b) {
+            *a = match self {
+                Self::Line(t) => *a - t * (*a - b),
+                Self::Arc(of_a, of_b) => of_a * *a + of_b * b,
+            };
+        }
+    }
+}
+
 /// The scalar products of two vectors with each other and themselves.
 #[derive(Debug, Clone, Copy, Default)]
-struct Products {
+pub(super) struct Products {
     aa: f64,
     ab: f64,
     bb: f64,
 }
 
 impl Products {
-    fn add(&mut self, a: &[f64], b: &[f64]) {
+    pub(super) fn add(&mut self, a: &[f64], b: &[f64]) {
         for (a, b) in a.iter().zip(b) {
             self.aa += a * a;
             self.ab += a * b;
@@ -177,7 +189,7 @@ impl Products {
     }
 
     /// The weights at `t`; `what` names the vectors for errors.
-    fn weights(&self, t: f64, what: impl Fn() -> String) -> Result<Weights, MergeError> {
+    pub(super) fn weights(&self, t: f64, what: impl Fn() -> String) -> Result<Weights, MergeError> {
         let cosine = self.ab / (self.aa.sqrt() * self.bb.sqrt());
         if !cosine.is_finite() {
             return Ok(Weights::Line(t));
@@ -200,14 +212,14 @@ impl Products {
 
 /// The parts of a flat tensor: all elements with one index along an axis, or the whole.
 #[derive(Debug, Clone, Copy)]
-struct Parts {
-    count: usize,
+pub(super) struct Parts {
+    pub(super) count: usize,
     /// The number of consecutive elements of one part.
-    run: usize,
+    pub(super) run: usize,
 }
 
 impl Parts {
-    fn of(shape: &[usize], axis: Option<usize>) -> Self {
+    pub(super) fn of(shape: &[usize], axis: Option<usize>) -> Self {
         match axis {
             Some(axis) if axis < shape.len() => Self {
                 count: shape[axis],
@@ -240,12 +252,7 @@ impl Parts {
         let run = self.run.max(1);
         let runs = a.chunks_mut(run).zip(b.chunks(run));
         for (part, (a, b)) in self.cycle().zip(runs) {
-            for (a, b) in a.iter_mut().zip(b) {
-                *a = match weights[part] {
-                    Weights::Line(t) => *a - t * (*a - b),
-                    Weights::Arc(of_a, of_b) => of_a * *a + of_b * b,
-                };
-            }
+            weights[part].combine(a, b);
         }
     }
 }

@@ -76,7 +76,8 @@ impl<M: Module> Risk<'_, M, PerExample> {
         Ok(norms)
     }
 
-    fn each_example_gradient(
+    /// Passes the gradient of every example to `visit`, in the order of the data.
+    pub(crate) fn each_example_gradient(
         &self,
         model: &M,
         visit: &mut dyn FnMut(ParamVector) -> Result<(), LossError>,

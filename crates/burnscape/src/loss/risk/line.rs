@@ -119,7 +119,12 @@ fn level(work: Work) -> u8 {
     match work {
         Work::Loss | Work::Gradient | Work::Linearization | Work::Product => 0,
         Work::Matvec | Work::Sample | Work::AscentStep | Work::Point | Work::Step => 1,
-        Work::Layer | Work::Branch | Work::Measure | Work::Training | Work::Start => 2,
+        Work::Layer
+        | Work::Branch
+        | Work::Measure
+        | Work::Training
+        | Work::Start
+        | Work::Tensor => 2,
     }
 }
 

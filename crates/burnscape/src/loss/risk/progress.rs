@@ -52,6 +52,8 @@ pub enum Work {
     Training,
     /// Starts of a search for critical points; no value.
     Start,
+    /// Tensors of a merge of files; no value.
+    Tensor,
 }
 
 impl Progress {
@@ -99,6 +101,7 @@ impl fmt::Display for Work {
             Self::Step => "step",
             Self::Training => "training run",
             Self::Start => "start",
+            Self::Tensor => "tensor",
         })
     }
 }

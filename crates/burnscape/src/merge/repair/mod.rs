@@ -11,4 +11,5 @@ mod rescaling;
 
 pub use config::{RepairConfig, RepairMethod};
 pub use observed::Repair;
+pub(super) use probe::each_batch;
 pub use report::{RepairReport, Repaired, RepairedLayer};

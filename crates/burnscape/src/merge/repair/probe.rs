@@ -222,7 +222,7 @@ impl Recorded {
 }
 
 /// Passes every batch with its index to `visit`, until an error.
-pub(super) fn each_batch<B, D: DataSet<B> + ?Sized>(
+pub(in crate::merge) fn each_batch<B, D: DataSet<B> + ?Sized>(
     data: &D,
     mut visit: impl FnMut(usize, B) -> Result<(), MergeError>,
 ) -> Result<usize, MergeError> {
