@@ -123,12 +123,7 @@ fn main() {
 }
 
 /// Prints a line of the table. Returns how far the results are apart.
-fn compared(
-    case: &Case,
-    files: &Files,
-    peer: Option<&mut Peer>,
-    rounds: usize,
-) -> Option<String> {
+fn compared(case: &Case, files: &Files, peer: Option<&mut Peer>, rounds: usize) -> Option<String> {
     let before = read_so_far();
     files.merge(case);
     let read = before.zip(read_so_far());
@@ -274,8 +269,8 @@ impl Files {
 
     /// How far our last result is from that of the peer.
     fn distance(&self, name: &str) -> String {
-        let [ours, theirs] = [&self.out, &self.out_of_peer]
-            .map(|path| Checkpoint::open(path).expect("a result"));
+        let [ours, theirs] =
+            [&self.out, &self.out_of_peer].map(|path| Checkpoint::open(path).expect("a result"));
         let distance = CheckpointDistance::between(&ours, &theirs).expect("the same tensors");
         let relative = distance.total.relative.unwrap_or(0.0);
         let largest = distance.total.largest;
@@ -292,7 +287,8 @@ fn write(path: &Path, value: impl Fn(u64) -> f64) {
         let entry = json!({ "dtype": "F32", "shape": [SIDE, SIDE], "data_offsets": offsets });
         (format!("layer.{tensor:02}.weight"), entry)
     });
-    let mut header = serde_json::to_vec(&tensors.collect::<Map<String, Value>>()).expect("a header");
+    let mut header =
+        serde_json::to_vec(&tensors.collect::<Map<String, Value>>()).expect("a header");
     header.resize(header.len().next_multiple_of(8), b' ');
     let size = 8 + header.len() + TENSORS * bytes;
     if fs::metadata(path).is_ok_and(|metadata| metadata.len() == size as u64) {

@@ -85,7 +85,6 @@ mod align {
     mod activations;
     mod gauges;
     mod searches;
-    
 
     mod straight_through;
     mod transport;

@@ -23,7 +23,7 @@ const STEPS: usize = 200;
 /// Steps between two averages.
 const LOCAL_STEPS: [usize; 3] = [1, 10, 100];
 /// Without momentum, which a round would forget.
-const RATE: f64 = 0.3;
+const RATE: f64 = 0.2;
 
 const SINGLE: &str = "best single client, alone";
 const AVERAGE: &str = "plain average, once at the end";

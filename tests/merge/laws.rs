@@ -73,7 +73,9 @@ impl Statistics {
         importances: &[M],
     ) -> Self {
         let data = [net.batch.clone()];
-        let grams = models.iter().map(|model| input_grams(&net.outputs, &data, model));
+        let grams = models
+            .iter()
+            .map(|model| input_grams(&net.outputs, &data, model));
         let grams: Vec<TensorMap> = grams.collect::<Result<_, _>>().expect(net.name);
         let importances = importances.iter().map(TensorMap::of_module);
         let is_regular = grams.iter().all(is_regular);
@@ -123,15 +125,24 @@ fn identities(statistics: &Statistics) -> Vec<(Recipe, bool)> {
         (Recipe::new(ModelStock), false),
         (Recipe::new(statistics.fisher()), true),
         (Recipe::new(statistics.regmean()), true),
-        (Recipe::new(statistics.regmean().with_off_diagonal(1.0)), true),
+        (
+            Recipe::new(statistics.regmean().with_off_diagonal(1.0)),
+            true,
+        ),
         (Recipe::new(TaskArithmetic::new().with_scale(share)), false),
-        (Recipe::new(TaskArithmetic::new().with_combine(Combine::Mean)), true),
+        (
+            Recipe::new(TaskArithmetic::new().with_combine(Combine::Mean)),
+            true,
+        ),
         (Recipe::new(TaskArithmetic::ties(1.0)), true),
         (Recipe::new(over_the_model(1.0)), true),
         (Recipe::new(TaskArithmetic::dare(1.0)), true),
         (Recipe::new(TaskArithmetic::della(1.0, 0.0)), true),
         (Recipe::new(TaskArithmetic::breadcrumbs(1.0, 0.0)), true),
-        (Recipe::new(TaskSingularVectors::new().with_rank_share(Some(1.0))), false),
+        (
+            Recipe::new(TaskSingularVectors::new().with_rank_share(Some(1.0))),
+            false,
+        ),
         // Layers that are left out.
         (
             Recipe::new(TaskArithmetic::ties(1.0))
@@ -168,7 +179,11 @@ fn returns_equal_models<M: Module, B: Batch, const R: usize>(net: &Specimen<M, B
             for recipe in [Some(recipe), unequal].into_iter().flatten() {
                 let merged = recipe.run(Some(&base), &models).expect(net.name).model;
                 let gap = difference(&own, &all_numbers(&merged));
-                assert!(gap < EQUAL, "{}: {index} of {count}: {recipe:?}: {gap}", net.name);
+                assert!(
+                    gap < EQUAL,
+                    "{}: {index} of {count}: {recipe:?}: {gap}",
+                    net.name
+                );
             }
         }
     }
@@ -277,17 +292,29 @@ fn rows(statistics: &Statistics) -> Vec<Row> {
         row(Recipe::new(Take::Model(1)), [Exact, Exact, Exact]),
         row(Recipe::new(statistics.fisher()), [Exact, Yes, Exact]),
         row(Recipe::new(statistics.regmean()), [Yes, Yes, Yes]),
-        row(Recipe::new(TaskArithmetic::new().with_scale(0.4)), [Exact, Yes, Exact]),
+        row(
+            Recipe::new(TaskArithmetic::new().with_scale(0.4)),
+            [Exact, Yes, Exact],
+        ),
         row(Recipe::new(mean), [Exact, Yes, Exact]),
         row(Recipe::new(elected), [Exact, Yes, Exact]),
         row(Recipe::new(TaskArithmetic::ties(0.5)), [Exact, No, Exact]),
         row(Recipe::new(over_the_model(0.5)), [Exact, No, Exact]),
-        row(Recipe::new(TaskArithmetic::breadcrumbs(0.5, 0.1)), [Exact, No, Exact]),
+        row(
+            Recipe::new(TaskArithmetic::breadcrumbs(0.5, 0.1)),
+            [Exact, No, Exact],
+        ),
         row(Recipe::new(TaskArithmetic::dare(0.5)), [No, Yes, Exact]),
-        row(Recipe::new(TaskArithmetic::della(0.5, 0.4)), [No, No, Exact]),
+        row(
+            Recipe::new(TaskArithmetic::della(0.5, 0.4)),
+            [No, No, Exact],
+        ),
         row(Recipe::new(ModelStock), [Yes, No, Yes]),
         row(Recipe::new(TaskSingularVectors::new()), [Yes, No, Yes]),
-        row(Recipe::new(IsotropicMerge::new().with_scale(0.4)), [Yes, No, Yes]),
+        row(
+            Recipe::new(IsotropicMerge::new().with_scale(0.4)),
+            [Yes, No, Yes],
+        ),
         // Layers that are left out, and averages, which commute with factors.
         row(parts, [Exact, Yes, Exact]),
     ];
@@ -417,7 +444,10 @@ fn elected_signs_do_not_commute_with_signs_where_the_sum_is_zero() {
         let base = TensorData::from([0.0_f64]);
         let tensor = MergeTensor::new("w", &models).expect("models");
         let merged = TaskArithmetic::ties(1.0).merge(&tensor.with_base(&base));
-        merged.expect("a tensor").iter::<f64>().collect::<Vec<f64>>()
+        merged
+            .expect("a tensor")
+            .iter::<f64>()
+            .collect::<Vec<f64>>()
     };
     assert_eq!((merged(1.0), merged(-1.0)), (vec![1.0], vec![1.0]));
 }

@@ -67,9 +67,8 @@ fn ties_are_those_of_the_closed_form() {
 #[test]
 fn breadcrumbs_drop_both_ends() {
     let model = vectors([&[5.0, -4.0, 3.0, 3.0, -2.0, 1.0, 0.5, 0.0, 7.0, -6.0]]);
-    let left = |density: f64, top: f64| {
-        merged(&TaskArithmetic::breadcrumbs(density, top), &model, &[1.0])
-    };
+    let left =
+        |density: f64, top: f64| merged(&TaskArithmetic::breadcrumbs(density, top), &model, &[1.0]);
     let expected = [5.0, -4.0, 3.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     assert_eq!(left(0.4, 0.2), expected);
     // Equal elements stay together.
@@ -91,11 +90,13 @@ struct Moments {
 /// A number that is `value / keep` with probability `keep`, else zero.
 fn moments(value: f64, keep: f64, count: f64) -> Moments {
     let variance = value * value * (1.0 - keep) / keep;
+    let square = variance * variance;
     let fourth = (1.0 - keep) * value.powi(4) + keep * (value * (1.0 - keep) / keep).powi(4);
     Moments {
         mean: value,
         variance,
-        errors: [variance, fourth - variance * variance].map(|square| (square / count).sqrt()),
+        errors: [variance, fourth - square * (count - 3.0) / (count - 1.0)]
+            .map(|of_one| (of_one / count).sqrt()),
     }
 }
 
@@ -150,7 +151,11 @@ fn della_keeps_the_mean() {
     let variance = [1.0 * 0.65 / 0.35, 4.0, 9.0 * 0.35 / 0.65];
     let della = TaskArithmetic::della(0.5, 0.15);
     assert_unbiased(&della, [0.35, 0.5, 0.65], variance);
-    assert_unbiased(&TaskArithmetic::della(0.25, 0.0), [0.25; 3], [3.0, 12.0, 27.0]);
+    assert_unbiased(
+        &TaskArithmetic::della(0.25, 0.0),
+        [0.25; 3],
+        [3.0, 12.0, 27.0],
+    );
 }
 
 #[test]
@@ -478,7 +483,10 @@ fn thresholds_over_a_model_are_exact() {
 }
 
 fn refusal(method: &TaskArithmetic, weights: &[f64]) -> String {
-    method.check("w", weights).expect_err("a refusal").to_string()
+    method
+        .check("w", weights)
+        .expect_err("a refusal")
+        .to_string()
 }
 
 #[test]
@@ -493,14 +501,24 @@ fn settings_outside_their_ranges_are_refused() {
         (Task::ties(1.5), "density", 1.5, share),
         (Task::new().with_sparsify(whole), "density", -0.5, share),
         (Task::dare(0.0), "keep", 0.0, share),
-        (Task::dare(f64::NAN), "keep", f64::NAN, "a finite number, more than 0"),
+        (
+            Task::dare(f64::NAN),
+            "keep",
+            f64::NAN,
+            "a finite number, more than 0",
+        ),
         (Task::della(2.0, 0.1), "keep", 2.0, share),
         (Task::della(0.25, 0.25), "epsilon", 0.25, epsilon),
         (Task::della(0.75, 0.375), "epsilon", 0.375, epsilon),
         (Task::della(0.5, -0.125), "epsilon", -0.125, epsilon),
         (Task::della(0.5, f64::NAN), "epsilon", f64::NAN, epsilon),
         (Task::breadcrumbs(0.0, 0.5), "density", 0.0, share),
-        (Task::breadcrumbs(0.5, 1.0), "top", 1.0, "at least 0, less than 1"),
+        (
+            Task::breadcrumbs(0.5, 1.0),
+            "top",
+            1.0,
+            "at least 0, less than 1",
+        ),
     ] {
         let text = refusal(&method, &one);
         let expected = format!("`{name}` is {value}; use {expected}");
@@ -525,7 +543,10 @@ fn weights_that_have_no_combination_are_refused() {
         let text = refusal(&method, &negative);
         assert_eq!(text, "`weights` is -0.5; use 0 or more");
         let text = refusal(&method, &[0.0, 0.0]);
-        assert_eq!(text, "`weights` is 0; use weights whose sum is positive and finite");
+        assert_eq!(
+            text,
+            "`weights` is 0; use weights whose sum is positive and finite"
+        );
         assert!(refusal(&method, &[f64::MAX, f64::MAX]).contains("inf"));
     }
 }
@@ -565,7 +586,9 @@ fn a_base_and_a_look_at_the_model_are_needed() {
         assert_eq!(found.err(), Some(no_base));
     }
     let tensor = MergeTensor::new("gain", &models[0][4..]).expect("a model");
-    let error = whole.merge(&tensor.with_base(&base[4])).expect_err("a refusal");
+    let error = whole
+        .merge(&tensor.with_base(&base[4]))
+        .expect_err("a refusal");
     let text = error.to_string();
     assert!(text.contains("`ties`") && text.contains("`gain`"), "{text}");
     assert!(text.contains("`Recipe`"), "{text}");

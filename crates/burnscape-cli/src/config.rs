@@ -87,7 +87,11 @@ fn job(mut top: Section, folder: &Path, arguments: &MergeArguments) -> Result<Jo
     let missing = |key: &str| format!("`{key}` is missing; add it at the top of the file");
     let models = top.models.take().ok_or_else(|| missing("models"))?;
     let out = top.out.take().map(|out| folder.join(out));
-    let out = arguments.out.clone().or(out).ok_or_else(|| missing("out"))?;
+    let out = arguments
+        .out
+        .clone()
+        .or(out)
+        .ok_or_else(|| missing("out"))?;
     let weights = top.weights.take().map(|weights| {
         let weights = weights.into_iter().map(Values::into_scoped);
         weights.collect()

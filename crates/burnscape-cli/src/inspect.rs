@@ -60,10 +60,16 @@ fn inspected(checkpoint: &Checkpoint, has_norms: bool) -> Result<Inspected<'_>, 
         });
     }
     let files: BTreeSet<&Path> = stored.iter().map(|tensor| tensor.file.as_path()).collect();
-    let is_burnpack = files.iter().any(|file| file.extension().is_some_and(|e| e == "bpk"));
+    let is_burnpack = files
+        .iter()
+        .any(|file| file.extension().is_some_and(|e| e == "bpk"));
     Ok(Inspected {
         path: checkpoint.path(),
-        format: if is_burnpack { "burnpack" } else { "safetensors" },
+        format: if is_burnpack {
+            "burnpack"
+        } else {
+            "safetensors"
+        },
         num_files: files.len(),
         num_tensors: stored.len(),
         num_elements: stored.iter().map(num_elements).sum(),
@@ -104,7 +110,9 @@ impl Inspected<'_> {
         let header = ["tensor", "shape", "type", "bytes", "norm"].map(String::from);
         let mut rows = vec![header.to_vec()];
         rows.extend(self.tensors.iter().map(|tensor| {
-            let norm = tensor.norm.map_or(String::new(), |norm| format!("{norm:.6e}"));
+            let norm = tensor
+                .norm
+                .map_or(String::new(), |norm| format!("{norm:.6e}"));
             vec![
                 tensor.name.to_string(),
                 shape(tensor.shape),

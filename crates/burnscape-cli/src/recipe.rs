@@ -108,7 +108,11 @@ impl Place<'_> {
             Method::TsvM => {
                 let scale = one("scale", method, 1.0, &settings.scale)?;
                 let share = settings.rank_share;
-                self.put(TaskSingularVectors::new().with_rank_share(share).with_scale(scale))
+                self.put(
+                    TaskSingularVectors::new()
+                        .with_rank_share(share)
+                        .with_scale(scale),
+                )
             }
             Method::IsoC => {
                 let scale = one("scale", method, 1.0, &settings.scale)?;
@@ -127,9 +131,7 @@ fn task_arithmetic(method: Method, settings: &Settings) -> Result<TaskArithmetic
             let density = one("density", method, TIES_DENSITY, &settings.density)?;
             TaskArithmetic::new().with_sparsify(Sparsify::ModelMagnitude { density })
         }
-        Method::Ties => {
-            TaskArithmetic::ties(by_path("density", TIES_DENSITY, &settings.density)?)
-        }
+        Method::Ties => TaskArithmetic::ties(by_path("density", TIES_DENSITY, &settings.density)?),
         Method::Dare | Method::DareTies => TaskArithmetic::dare(keep()?),
         Method::Della | Method::DellaTies => {
             let epsilon = settings.epsilon.ok_or_else(|| missing("epsilon", method))?;

@@ -137,6 +137,9 @@ mod tests {
     fn two_values_for_the_same_tensors_are_refused() {
         let values = ["1".parse().unwrap(), "2".parse().unwrap()];
         let refused = by_path("scale", 0.3, &values).unwrap_err().to_string();
-        assert_eq!(refused, "`scale` has two values for all tensors; leave one out");
+        assert_eq!(
+            refused,
+            "`scale` has two values for all tensors; leave one out"
+        );
     }
 }

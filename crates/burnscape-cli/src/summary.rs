@@ -64,13 +64,17 @@ fn notes(report: &MergeReport) -> String {
     let mut notes: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for tensor in &report.tensors {
         if let Some(note) = &tensor.note {
-            let names = notes.entry((tensor.method.as_str(), note.as_str())).or_default();
+            let names = notes
+                .entry((tensor.method.as_str(), note.as_str()))
+                .or_default();
             names.push(&tensor.name);
         }
     }
-    let lines = notes.iter().map(|((method, note), names)| match names.as_slice() {
-        [name] => format!("note: `{name}`, {method}: {note}\n"),
-        names => format!("note: {} tensors, {method}: {note}\n", names.len()),
-    });
+    let lines = notes
+        .iter()
+        .map(|((method, note), names)| match names.as_slice() {
+            [name] => format!("note: `{name}`, {method}: {note}\n"),
+            names => format!("note: {} tensors, {method}: {note}\n", names.len()),
+        });
     lines.collect()
 }

@@ -52,10 +52,16 @@ fn merges_give_what_their_formulas_say() {
         ("task-arithmetic --weights 1,-1", [-1.0, -3.0, -0.1, 4.0]),
         ("ties --density 0.75", [1.5, -2.0, 0.0, 3.0]),
         ("ties --density 0.75 --weights 1,3", [1.75, 1.0, 0.0, 3.0]),
-        ("ties --density 0.75 --threshold model", [1.5, -2.0, 0.0, 3.0]),
+        (
+            "ties --density 0.75 --threshold model",
+            [1.5, -2.0, 0.0, 3.0],
+        ),
         ("dare --keep 1", [1.5, -0.5, 0.15, 1.0]),
         ("dare-ties --keep 1 --seed 3", [1.5, -2.0, 0.15, 3.0]),
-        ("breadcrumbs-ties --density 1 --top 0", [1.5, -2.0, 0.15, 3.0]),
+        (
+            "breadcrumbs-ties --density 1 --top 0",
+            [1.5, -2.0, 0.15, 3.0],
+        ),
         ("base", BASE),
         ("model:1", B),
     ] {
@@ -135,25 +141,55 @@ method = \"average\"
     let config = "merge --config configs/merge.toml";
     // The rule covers all that the density is for.
     folder.done(config);
-    assert_near(&folder.values("merged.safetensors", "body.weight"), &[1.5, -2.0, 0.0, 3.0]);
-    assert_near(&folder.values("merged.safetensors", "head.weight"), &[1.25, -1.25, 0.125, 2.0]);
+    assert_near(
+        &folder.values("merged.safetensors", "body.weight"),
+        &[1.5, -2.0, 0.0, 3.0],
+    );
+    assert_near(
+        &folder.values("merged.safetensors", "head.weight"),
+        &[1.25, -1.25, 0.125, 2.0],
+    );
 
-    folder.done(&format!("{config} --out other.safetensors --dtype f32 --quiet"));
-    assert_eq!(folder.bytes("other.safetensors"), folder.bytes("merged.safetensors"));
+    folder.done(&format!(
+        "{config} --out other.safetensors --dtype f32 --quiet"
+    ));
+    assert_eq!(
+        folder.bytes("other.safetensors"),
+        folder.bytes("merged.safetensors")
+    );
     folder.refused(config, 1, "replace it with --force");
-    folder.refused(&format!("{config} --density 0.5"), 2, "--density cannot stand beside --config");
+    folder.refused(
+        &format!("{config} --density 0.5"),
+        2,
+        "--density cannot stand beside --config",
+    );
     for (from, to, part) in [
         ("density", "densty", "line 6: unknown field `densty`"),
         ("\"ties\"", "\"tie\"", "did you mean `ties`?"),
         ("names", "name", "unknown field `name`"),
-        ("\"ties\"", "\"slerp\"", "`slerp` does not use `density`, which is a setting of `ties`"),
+        (
+            "\"ties\"",
+            "\"slerp\"",
+            "`slerp` does not use `density`, which is a setting of `ties`",
+        ),
         ("[\"head\"]", "[\"tail\"]", "no tensor is `tail`"),
         ("\"head.weight\" = 1", "\"had\" = 1", "no tensor is `had`"),
         ("names = [\"head\"]\n", "", "rule 1: it has no `names`"),
-        ("method = \"average\"", "method = \"average\"\nout = \"x\"", "rule 1: `out` belongs above"),
-        ("density = {", "density = { \"a\" = \"b\",", "line 6: expected one value, or a table"),
+        (
+            "method = \"average\"",
+            "method = \"average\"\nout = \"x\"",
+            "rule 1: `out` belongs above",
+        ),
+        (
+            "density = {",
+            "density = { \"a\" = \"b\",",
+            "line 6: expected one value, or a table",
+        ),
     ] {
-        folder.write_bytes("wrong.toml", text.replace("../", "").replace(from, to).as_bytes());
+        folder.write_bytes(
+            "wrong.toml",
+            text.replace("../", "").replace(from, to).as_bytes(),
+        );
         folder.refused("merge --config wrong.toml --force", 2, part);
     }
     folder.refused("merge --config none.toml", 1, "check the path");
@@ -177,7 +213,10 @@ fn a_dry_run_writes_nothing() {
 #[test]
 fn what_cannot_be_merged_is_refused_with_the_remedy() {
     let folder = models("refused");
-    folder.write("other.safetensors", &[("body.weight", &[4], &A), ("tail", &[1], &[1.0])]);
+    folder.write(
+        "other.safetensors",
+        &[("body.weight", &[4], &A), ("tail", &[1], &[1.0])],
+    );
     let whole = folder.bytes("a.safetensors");
     folder.write_bytes("short.safetensors", &whole[..whole.len() - 8]);
     let before = folder.names();
@@ -186,19 +225,55 @@ fn what_cannot_be_merged_is_refused_with_the_remedy() {
     let with_base = "--base base.safetensors a.safetensors b.safetensors --out merged.safetensors";
     for (arguments, code, part) in [
         (format!("--method ties {models} {out}"), 2, "`ties`"),
-        (format!("--method ties --density 1.5 {with_base}"), 2, "`density` is 1.5; use more than 0"),
-        (format!("--method dare {with_base}"), 2, "`dare` has no default for `keep`"),
-        (format!("--method dare --keep 0 {with_base}"), 2, "`keep` is 0"),
-        (format!("--method tie {with_base}"), 2, "did you mean `ties`?"),
-        (format!("--method ties --ridge 1 {with_base}"), 2, "which is a setting of `regmean`"),
-        (format!("--method average --layout out-in {with_base}"), 2, "does not use `layout`"),
-        (format!("--method base --weights 1,1 {with_base}"), 2, "does not use `weights`"),
+        (
+            format!("--method ties --density 1.5 {with_base}"),
+            2,
+            "`density` is 1.5; use more than 0",
+        ),
+        (
+            format!("--method dare {with_base}"),
+            2,
+            "`dare` has no default for `keep`",
+        ),
+        (
+            format!("--method dare --keep 0 {with_base}"),
+            2,
+            "`keep` is 0",
+        ),
+        (
+            format!("--method tie {with_base}"),
+            2,
+            "did you mean `ties`?",
+        ),
+        (
+            format!("--method ties --ridge 1 {with_base}"),
+            2,
+            "which is a setting of `regmean`",
+        ),
+        (
+            format!("--method average --layout out-in {with_base}"),
+            2,
+            "does not use `layout`",
+        ),
+        (
+            format!("--method base --weights 1,1 {with_base}"),
+            2,
+            "does not use `weights`",
+        ),
         (format!("--method slerp {models} {out}"), 2, "slerp"),
-        (format!("--method average --weights 1 {with_base}"), 2, "use 2 weights"),
+        (
+            format!("--method average --weights 1 {with_base}"),
+            2,
+            "use 2 weights",
+        ),
         (format!("--method average {out}"), 2, "no model"),
         (format!("--method average {models}"), 2, "there is no --out"),
         (format!("{models} {out}"), 2, "there is no --method"),
-        (format!("--method della --keep 0.5 --epsilon 0.1 {with_base}"), 2, "set the layout"),
+        (
+            format!("--method della --keep 0.5 --epsilon 0.1 {with_base}"),
+            2,
+            "set the layout",
+        ),
         (
             format!("--method ties --density tail=0.5 {with_base}"),
             2,
@@ -214,14 +289,26 @@ fn what_cannot_be_merged_is_refused_with_the_remedy() {
             2,
             "the output `./a.safetensors` is also an input",
         ),
-        (format!("--method average a.safetensors none.safetensors {out}"), 1, "none.safetensors"),
+        (
+            format!("--method average a.safetensors none.safetensors {out}"),
+            1,
+            "none.safetensors",
+        ),
         (
             format!("--method average a.safetensors other.safetensors {out}"),
             1,
             "missing: `head.weight`: not in the first: `tail`",
         ),
-        (format!("--method average a.safetensors short.safetensors {out}"), 1, "it ends early"),
-        (format!("--method average {models} --out merged.txt"), 1, "use the extension"),
+        (
+            format!("--method average a.safetensors short.safetensors {out}"),
+            1,
+            "it ends early",
+        ),
+        (
+            format!("--method average {models} --out merged.txt"),
+            1,
+            "use the extension",
+        ),
     ] {
         folder.refused(&format!("merge {arguments}"), code, part);
         assert_eq!(folder.names(), before, "{arguments}");
@@ -233,10 +320,17 @@ fn an_output_is_replaced_by_force_only() {
     let folder = models("force");
     folder.write_bytes("merged.safetensors", b"older");
     let command = format!("{AVERAGE} --out merged.safetensors");
-    folder.refused(&command, 1, "it exists; write to another file, or replace it");
+    folder.refused(
+        &command,
+        1,
+        "it exists; write to another file, or replace it",
+    );
     assert_eq!(folder.bytes("merged.safetensors"), b"older");
     folder.done(&format!("{command} --force"));
-    assert_near(&folder.values("merged.safetensors", "body.weight"), &[1.5, -0.5, 0.15, 1.0]);
+    assert_near(
+        &folder.values("merged.safetensors", "body.weight"),
+        &[1.5, -0.5, 0.15, 1.0],
+    );
 }
 
 #[test]
@@ -253,7 +347,11 @@ fn shards_are_files_of_a_directory_that_is_read_as_one_checkpoint() {
     folder.done(&format!("{AVERAGE} --out one.safetensors"));
     let text = folder.done("distance merged one.safetensors");
     assert!(text.contains("total"), "{text}");
-    folder.refused(&format!("{command} 16B --force"), 1, "the directory is not empty");
+    folder.refused(
+        &format!("{command} 16B --force"),
+        1,
+        "the directory is not empty",
+    );
     folder.refused(&format!("{command} many"), 2, "use for instance 5GB");
 }
 
@@ -314,18 +412,30 @@ fn json_is_for_programs() {
     let folder = models("json");
     let text = folder.done(&format!("{AVERAGE} --out c.safetensors --json"));
     let merged = Merged::from_json(&text).expect("JSON");
-    assert_eq!((merged.out.as_str(), merged.tensors.len()), ("c.safetensors", 2));
+    assert_eq!(
+        (merged.out.as_str(), merged.tensors.len()),
+        ("c.safetensors", 2)
+    );
     assert!(merged.seconds >= 0.0);
     assert_eq!(merged.bytes as usize, folder.bytes("c.safetensors").len());
     let head = &merged.tensors[1];
-    assert_eq!((head.name.as_str(), head.method.as_str()), ("head.weight", "average"));
-    assert_eq!((head.shape.as_slice(), head.note.is_none()), (&[2, 2][..], true));
+    assert_eq!(
+        (head.name.as_str(), head.method.as_str()),
+        ("head.weight", "average")
+    );
+    assert_eq!(
+        (head.shape.as_slice(), head.note.is_none()),
+        (&[2, 2][..], true)
+    );
 
     let text = folder.done("inspect a.safetensors --json --norms");
     let inspected = Inspected::from_json(&text).expect("JSON");
     assert_eq!(inspected.num_elements, 8);
     let body = &inspected.tensors[0];
-    assert_eq!((body.name.as_str(), body.dtype.as_str()), ("body.weight", "f32"));
+    assert_eq!(
+        (body.name.as_str(), body.dtype.as_str()),
+        ("body.weight", "f32")
+    );
     let norm = body.norm.expect("a norm");
     assert!((norm - 14.01_f64.sqrt()).abs() < 1e-6, "{norm}");
 
@@ -348,7 +458,11 @@ fn a_summary_says_what_was_done_and_what_to_compare() {
         assert!(text.contains(part), "{text}");
     }
     assert!(!text.contains("body.weight"), "{text}");
-    assert!(folder.done(&format!("{command} --verbose")).contains("body.weight"));
+    assert!(
+        folder
+            .done(&format!("{command} --verbose"))
+            .contains("body.weight")
+    );
     let ended = folder.run(&format!("{command} --quiet"));
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
 }

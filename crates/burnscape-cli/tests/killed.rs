@@ -11,8 +11,7 @@ use files::Folder;
 #[allow(dead_code, reason = "other tests use more of it")]
 mod files;
 
-const MERGE: &str =
-    "merge --method average a.safetensors b.safetensors --out merged.safetensors";
+const MERGE: &str = "merge --method average a.safetensors b.safetensors --out merged.safetensors";
 const OUTPUT: &str = "merged.safetensors";
 const TENSORS: usize = 40;
 const ELEMENTS: usize = 50_000;
@@ -111,5 +110,8 @@ fn a_merge_that_is_killed_leaves_the_old_file_or_none_or_the_whole_result() {
         }
     }
     println!("{num_killed} of {ROUNDS} runs were killed while they wrote");
-    assert!(num_killed >= 5, "only {num_killed} runs were killed in time");
+    assert!(
+        num_killed >= 5,
+        "only {num_killed} runs were killed in time"
+    );
 }

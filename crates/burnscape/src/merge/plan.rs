@@ -109,11 +109,6 @@ impl Plan {
         })
     }
 
-    #[cfg(feature = "files")]
-    pub(crate) fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
     pub(crate) fn report(&self) -> MergeReport {
         let tensors = self.entries.iter().zip(&self.steps);
         let tensors = tensors.map(|(entry, step)| MergedTensor {

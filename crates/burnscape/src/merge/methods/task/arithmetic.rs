@@ -194,9 +194,7 @@ impl MergeMethod for TaskArithmetic {
         let elects = self.combine == Combine::ElectSign;
         let name = match &self.sparsify {
             Sparsify::Keep if !elects => "task-arithmetic",
-            Sparsify::Magnitude { .. } | Sparsify::ModelMagnitude { .. } if !elects => {
-                "magnitude"
-            }
+            Sparsify::Magnitude { .. } | Sparsify::ModelMagnitude { .. } if !elects => "magnitude",
             Sparsify::Keep | Sparsify::Magnitude { .. } | Sparsify::ModelMagnitude { .. } => "ties",
             Sparsify::Random { .. } if elects => "dare-ties",
             Sparsify::Random { .. } => "dare",
@@ -238,9 +236,10 @@ impl MergeMethod for TaskArithmetic {
             None => Err(MergeError::Method {
                 method: self.name(),
                 tensor: tensor.name().to_string(),
-                message: "a threshold over the model is known after a look at all tensors; run the \
+                message:
+                    "a threshold over the model is known after a look at all tensors; run the \
                           method by a `Recipe`, or use `Sparsify::Magnitude`"
-                    .to_string(),
+                        .to_string(),
             }),
         }
     }

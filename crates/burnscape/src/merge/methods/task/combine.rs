@@ -106,7 +106,11 @@ impl Sums {
                     } else {
                         (*down, *down_weight, -1.0)
                     };
-                    *merged = if weight > 0.0 { sign * sum / weight } else { 0.0 };
+                    *merged = if weight > 0.0 {
+                        sign * sum / weight
+                    } else {
+                        0.0
+                    };
                 }
             }
         }

@@ -215,7 +215,13 @@ mod tests {
     fn assert_sorted(numbers: &[f64], is_double: bool) {
         let mut sorted: Vec<f64> = numbers.iter().map(|number| number.abs()).collect();
         sorted.sort_by(|a, b| b.total_cmp(a));
-        let guesses = [0, 1, Selection::single_key(sorted[0]), 1 << 30, (1 << 31) - 1];
+        let guesses = [
+            0,
+            1,
+            Selection::single_key(sorted[0]),
+            1 << 30,
+            (1 << 31) - 1,
+        ];
         for rank in (1..=numbers.len()).step_by(1 + numbers.len() / 20) {
             for (bins, most) in [(4, 32), (256, 8), (1 << 12, 6)] {
                 let (found, passes) = selected(Selection::new(rank, is_double, bins), numbers);
@@ -225,7 +231,11 @@ mod tests {
                 for guess in guesses {
                     let near = Selection::new(rank, is_double, bins).near(guess);
                     let (found, passes) = selected(near, numbers);
-                    assert_eq!(found.to_bits(), sorted[rank - 1].to_bits(), "{rank} {guess}");
+                    assert_eq!(
+                        found.to_bits(),
+                        sorted[rank - 1].to_bits(),
+                        "{rank} {guess}"
+                    );
                     assert!(passes <= most + 1, "{rank} {bins} {guess}: {passes}");
                 }
             }
