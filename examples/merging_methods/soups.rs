@@ -15,7 +15,7 @@ use super::training::{Batches, Plan, bar, train, trained};
 use crate::training_dynamics::table::{heading, meaning, table, with_error};
 use crate::{Args, Failure};
 
-const WIDTH: usize = 256;
+const WIDTH: usize = 128;
 /// Steps to the start that networks have in common.
 const START: usize = 100;
 /// Steps of each network after it, or from a start of its own.

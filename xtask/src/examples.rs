@@ -16,6 +16,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "merge",
         "target/merge-tiny-a.bpk target/merge-tiny-b.bpk --out target/merge-tiny.bpk --train --epochs 1 --starts 1",
     ),
+    ("merging", "--quick"),
     ("landscape", "target/merge-tiny-a.bpk"),
     (
         "edge_of_stability",

@@ -26,9 +26,9 @@
 //! | [`ModelStock`] | the mean, drawn to the base by disagreement | yes | yes |
 //! | [`TaskArithmetic`] | sparse differences from the base: TIES, DARE, DELLA, breadcrumbs | yes | at density 1 or keep 1; sums of N models at scale 1/N |
 //! | [`FisherAverage`] | the mean weighted by importances of [`squared_gradients`] | | yes |
-//! | [`RegMean`] | least squares on the inputs of all models, by [`input_grams`] | | at factor 1 and full rank |
+//! | [`RegMean`] | least squares on the inputs of all models, by [`input_grams`] | | where the sum of Gram matrices is regular |
 //! | [`TaskSingularVectors`] | orthogonal singular vectors of the differences (TSV-M) | yes | at full rank |
-//! | [`IsotropicMerge`] | differences with equal singular values (Iso-C) | yes | iff all singular values are equal |
+//! | [`IsotropicMerge`] | differences with equal singular values (Iso-C) | yes | iff all singular values are equal, at scale 1/N; of vectors the mean |
 //!
 //! Models match by path. Shapes, element types and ties must be the same, and all numbers finite: the first parameter
 //! for which that does not hold is named. Merged models keep the context of the first model: autodiff, what is frozen,
