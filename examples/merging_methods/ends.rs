@@ -56,10 +56,7 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
             scores.add(name, Score::of(&merged, data));
             scores.add(&format!("{name}, repaired"), Score::of(&repaired, data));
         }
-        scores.add(
-            "ensemble of both",
-            Score::of_ensemble(&[&a, &b], data),
-        );
+        scores.add("ensemble of both", Score::of_ensemble(&[&a, &b], data));
         progress.inc(1);
     }
     progress.finish_and_clear();

@@ -72,7 +72,10 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
             let own = own_starts(width, seed)?;
             let local = *local_steps.last().ok_or("no local steps")?;
             let found = clients.federated(data, local, is_aligned, Some(own), &progress)?;
-            scores.add(&format!("{}, own starts", row(local, kind)), Score::of(&found, data));
+            scores.add(
+                &format!("{}, own starts", row(local, kind)),
+                Score::of(&found, data),
+            );
         }
     }
     progress.finish_and_clear();
@@ -82,7 +85,8 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
         sentences.push(scores.compared(&row(local, ", aligned"), &row(local, "")));
     }
     let longest = *local_steps.last().ok_or("no local steps")?;
-    let [aligned, plain] = [", aligned", ""].map(|kind| format!("{}, own starts", row(longest, kind)));
+    let [aligned, plain] =
+        [", aligned", ""].map(|kind| format!("{}, own starts", row(longest, kind)));
     sentences.push(scores.compared(&aligned, &plain));
     sentences.push(scores.compared(&row(1, ""), TOGETHER));
     sentences.push(scores.compared(&row(1, ""), SINGLE));

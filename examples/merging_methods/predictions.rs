@@ -86,7 +86,9 @@ pub(crate) fn error_correlation(nets: &[Net], data: &Data) -> f64 {
         for b in &wrong[index + 1..] {
             let [mean_a, mean_b] = [a, b].map(|x| x.iter().sum::<f64>() / x.len() as f64);
             let products = a.iter().zip(b);
-            let covariance = products.map(|(a, b)| (a - mean_a) * (b - mean_b)).sum::<f64>();
+            let covariance = products
+                .map(|(a, b)| (a - mean_a) * (b - mean_b))
+                .sum::<f64>();
             let covariance = covariance / a.len() as f64;
             let variances = mean_a * (1.0 - mean_a) * mean_b * (1.0 - mean_b);
             if variances > 0.0 {

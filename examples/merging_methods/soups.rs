@@ -51,26 +51,32 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
     for seed in seeds {
         progress.set_message(format!("from one start, seed {seed}"));
         let start = trained(&[width], seed, data, start_steps)?;
-        let nets = RATES.iter().zip(seed + 1..).map(|(&rate, seed)| -> Result<Net, Failure> {
-            let plan = Plan {
-                rate,
-                ..Plan::new(steps)
-            };
-            progress.inc(1);
-            train(&start, data, &mut Batches::all(data, seed), plan)
-        });
+        let nets = RATES
+            .iter()
+            .zip(seed + 1..)
+            .map(|(&rate, seed)| -> Result<Net, Failure> {
+                let plan = Plan {
+                    rate,
+                    ..Plan::new(steps)
+                };
+                progress.inc(1);
+                train(&start, data, &mut Batches::all(data, seed), plan)
+            });
         one_start.add(&nets.collect::<Result<Vec<Net>, Failure>>()?, data)?;
 
         progress.set_message(format!("from different starts, seed {seed}"));
-        let nets = RATES.iter().zip(seed + 1..).map(|(&rate, seed)| -> Result<Net, Failure> {
-            let plan = Plan {
-                rate,
-                ..Plan::new(start_steps + steps)
-            };
-            progress.inc(1);
-            let start = Net::new(&[width], seed)?;
-            train(&start, data, &mut Batches::all(data, seed), plan)
-        });
+        let nets = RATES
+            .iter()
+            .zip(seed + 1..)
+            .map(|(&rate, seed)| -> Result<Net, Failure> {
+                let plan = Plan {
+                    rate,
+                    ..Plan::new(start_steps + steps)
+                };
+                progress.inc(1);
+                let start = Net::new(&[width], seed)?;
+                train(&start, data, &mut Batches::all(data, seed), plan)
+            });
         let nets = nets.collect::<Result<Vec<Net>, Failure>>()?;
         different.add(&nets, data)?;
         different.add_aligned(&nets, data, &progress)?;
@@ -92,7 +98,10 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
         row("from one start", &one_start),
         row("from different starts", &different),
     ];
-    table(&["five networks", "error correlation", "in the greedy soup"], &rows);
+    table(
+        &["five networks", "error correlation", "in the greedy soup"],
+        &rows,
+    );
     let [alike, unlike] = [&one_start, &different].map(Soups::mean_correlation);
     let relation = if alike > unlike {
         "more alike, so that there is less to gain from an ensemble of them"
@@ -125,7 +134,8 @@ struct Soups {
 impl Soups {
     fn add(&mut self, nets: &[Net], data: &Data) -> Result<(), Failure> {
         let all: Vec<&Net> = nets.iter().collect();
-        self.scores.add(SINGLE, Score::of(best_single(nets, data)?, data));
+        self.scores
+            .add(SINGLE, Score::of(best_single(nets, data)?, data));
         self.scores.add(AVERAGE, Score::of(&average(&all)?, data));
         let (greedy, size) = greedy(nets, data)?;
         self.scores.add(GREEDY, Score::of(&greedy, data));

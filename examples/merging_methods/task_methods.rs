@@ -77,7 +77,11 @@ pub(crate) fn with_data(
             &Risk::per_example(loss_per_example, &few),
             net,
         )?));
-        grams.push(stored(input_grams(&logits, &data.batches_of(examples)?, net)?));
+        grams.push(stored(input_grams(
+            &logits,
+            &data.batches_of(examples)?,
+            net,
+        )?));
     }
     let regmean = RegMean::new(grams).with_ridge(RIDGE);
     Ok(vec![

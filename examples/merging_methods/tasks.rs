@@ -48,8 +48,7 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
     for seed in seeds {
         progress.set_message(format!("training, seed {seed}"));
         let base = trained(&[width], seed, data, base_steps)?;
-        let examples: Vec<Vec<usize>> =
-            TASKS.iter().map(|digits| data.showing(digits)).collect();
+        let examples: Vec<Vec<usize>> = TASKS.iter().map(|digits| data.showing(digits)).collect();
         let nets = examples.iter().zip(seed + 1..).map(|(own, seed)| {
             progress.inc(1);
             let mut batches = Batches::of(own.clone(), seed);
@@ -94,7 +93,8 @@ impl Found {
     ) -> Result<(), Failure> {
         let all: Vec<&Net> = nets.iter().collect();
         self.scores.add(START, Score::of(base, data));
-        self.scores.add(SINGLE, Score::of(best_single(nets, data)?, data));
+        self.scores
+            .add(SINGLE, Score::of(best_single(nets, data)?, data));
         self.scores.add(AVERAGE, Score::of(&average(&all)?, data));
         progress.set_message("statistics of the networks");
         let mut methods = without_data();

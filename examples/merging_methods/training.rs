@@ -116,5 +116,10 @@ pub(crate) fn trained(
     steps: usize,
 ) -> Result<Net, Failure> {
     let start = Net::new(widths, seed)?;
-    train(&start, data, &mut Batches::all(data, seed), Plan::new(steps))
+    train(
+        &start,
+        data,
+        &mut Batches::all(data, seed),
+        Plan::new(steps),
+    )
 }

@@ -1,5 +1,6 @@
 use nalgebra::DMatrix;
 
+use super::singular::{Singular, completed};
 use crate::{HasAdjoint, KrylovFault, LinearOperator, VectorSpace};
 
 /// A matrix on the host: the reference that other operators are compared with, and the small
@@ -174,7 +175,7 @@ impl Dense {
     /// matrices the nearest one, and that with the largest `tr(Qᵀ A)`. It is `U Vᵀ` for the singular value decomposition
     /// `A = U S Vᵀ`. If the matrix is singular, it is one of several.
     ///
-    /// `None` if the matrix is not square, if an entry is not finite, or if the decomposition does not converge.
+    /// `None` if the matrix is not square, if an entry is not finite, or if the decomposition does not end.
     ///
     /// # References
     ///
@@ -202,19 +203,61 @@ impl Dense {
         if dimension == 0 {
             return Some(self.clone());
         }
-        let matrix = DMatrix::from_row_slice(dimension, dimension, &self.entries);
-        let limit = 100 * dimension + 100;
-        let decomposed = matrix.try_svd(true, true, 5.0 * f64::EPSILON, limit)?;
-        let factor = decomposed.u? * decomposed.v_t?;
+        let found = Singular::of(&DMatrix::from_row_slice(
+            dimension,
+            dimension,
+            &self.entries,
+        ))?;
+        // Where the matrix is singular, any orthonormal vectors complete the others.
+        let left = completed(found.left);
+        let right = completed(found.right);
+        let factor = left * right.transpose();
         let defect =
             (factor.transpose() * &factor - DMatrix::identity(dimension, dimension)).amax();
         let is_orthogonal = defect <= 1e-12 * dimension as f64;
-        is_orthogonal.then(|| Self {
-            num_rows: dimension,
-            num_columns: dimension,
+        is_orthogonal.then(|| Self::of_matrix(&factor))
+    }
+
+    /// The thin singular value decomposition `A = U diag(s) Vᵀ`: `U`, `s` and `V`, with the singular values that are not
+    /// zero to rounding, in descending order, and their vectors as columns. Values up to `max(m, n) ε` of the largest one
+    /// count as zero, so that a zero matrix has none.
+    ///
+    /// By one-sided Jacobi rotations, which also give small singular values to many digits. The cost is a few times
+    /// `m n min(m, n)` operations.
+    ///
+    /// `None` if an entry is not finite, or if the rotations do not end.
+    ///
+    /// # References
+    ///
+    /// Drmač & Veselić 2008, *New Fast and Accurate Jacobi SVD Algorithm*.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burnscape_krylov::Dense;
+    ///
+    /// let a = Dense::from_rows(&[[3.0, 0.0], [0.0, -4.0], [0.0, 0.0]])?;
+    /// let (u, s, v) = a.svd().ok_or("no decomposition")?;
+    /// assert_eq!((u.num_rows(), u.num_columns(), v.num_rows()), (3, 2, 2));
+    /// assert!((s[0] - 4.0).abs() < 1e-14 && (s[1] - 3.0).abs() < 1e-14);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn svd(&self) -> Option<(Self, Vec<f64>, Self)> {
+        let matrix = DMatrix::from_row_slice(self.num_rows, self.num_columns, &self.entries);
+        let found = Singular::of(&matrix)?;
+        let sides = [&found.left, &found.right].map(Self::of_matrix);
+        let [left, right] = sides;
+        Some((left, found.values, right))
+    }
+
+    fn of_matrix(matrix: &DMatrix<f64>) -> Self {
+        Self {
+            num_rows: matrix.nrows(),
+            num_columns: matrix.ncols(),
             // Column by column is row by row of the transpose.
-            entries: factor.transpose().as_slice().to_vec(),
-        })
+            entries: matrix.transpose().as_slice().to_vec(),
+        }
     }
 
     fn stored_row(&self, index: usize) -> &[f64] {

@@ -2,6 +2,7 @@
 
 mod matrix;
 mod of_operator;
+mod singular;
 mod symmetric_part;
 
 pub use matrix::Dense;

@@ -19,7 +19,7 @@ use super::flex;
 use super::tracked::{Anchor, tracked};
 use crate::LinearizeError;
 use crate::error::catch;
-use crate::program::{Port, Program, burn_workspace};
+use crate::program::{Port, Program};
 
 /// A float tensor of any rank as a vector, in row-major order.
 pub(crate) fn flat(tensor: DispatchTensor) -> Tensor<1> {
@@ -234,7 +234,7 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
         DispatchDevice::NdArray(device) => Ok(Box::new(BackendEngine {
             interpreter: TensorInterpreter::<burn::backend::NdArray>::new(*device),
             with_kernels: |program| Cow::Borrowed(program),
-            workspace: burn_workspace,
+            workspace: crate::program::burn_workspace,
             is_accelerator: false,
             has_pool: false,
         })),
@@ -251,7 +251,7 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
         DispatchDevice::Cube(device) => Ok(Box::new(BackendEngine {
             interpreter: TensorInterpreter::<burn::backend::Cube>::new(device.clone()),
             with_kernels: |program| Cow::Borrowed(program),
-            workspace: burn_workspace,
+            workspace: crate::program::burn_workspace,
             is_accelerator: true,
             has_pool: false,
         })),

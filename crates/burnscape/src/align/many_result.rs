@@ -13,8 +13,8 @@ pub struct MultiAlignment<M> {
     pub elements: Vec<Element>,
     /// `Σ_{p<q} ⟨g_p θ_p, g_q θ_q⟩`.
     pub objective: f64,
-    /// The starts, `barycenter` and `reference 0` and so on, each with the objective that was reached from it. Fewer than were
-    /// requested if the observer stopped the search.
+    /// The starts, `barycenter` and `reference 0` and so on, each with the objective that was reached from it. Fewer
+    /// than were requested if the observer stopped the search.
     pub starts: Vec<(String, f64)>,
     /// The index of the best one; the first of equal ones.
     pub best: usize,

@@ -6,18 +6,19 @@ use crate::range::{POSITIVE, ensure};
 
 /// A soft permutation: scores as a matrix of positive entries whose rows and columns sum to one.
 ///
-/// The logarithms `scores / temperature` of shape `[n, n]` are normalized along rows and then along columns, `iterations`
-/// times, and exponentiated:
+/// The logarithms `scores / temperature` of shape `[n, n]` are normalized along rows and then along columns,
+/// `iterations` times, and exponentiated:
 ///
 /// `L ← L − log Σ_j exp(L_ij)`, `L ← L − log Σ_i exp(L_ij)`, `P = exp(L)`.
 ///
-/// Columns sum to one to rounding, rows to the accuracy of the iteration, which converges linearly and the more slowly the
-/// larger the differences of scores are compared to the temperature. In the limit, `P` maximizes
-/// `⟨P, scores⟩ + temperature · entropy(P)` among these matrices; towards the temperature zero it becomes the permutation of
-/// the linear assignment. A limit of two units is known: `P_11 = 1 / (1 + exp(−(S_11 + S_22 − S_12 − S_21) / (2 τ)))`.
+/// Columns sum to one to rounding, rows to the accuracy of the iteration, which converges linearly and the more slowly
+/// the larger the differences of scores are compared to the temperature. In the limit, `P` maximizes
+/// `⟨P, scores⟩ + temperature · entropy(P)` among these matrices; towards the temperature zero it becomes the
+/// permutation of the linear assignment. A limit of two units is known:
+/// `P_11 = 1 / (1 + exp(−(S_11 + S_22 − S_12 − S_21) / (2 τ)))`.
 ///
-/// Numbers stay in the range of the element type however large the scores are. On autodiff the result is differentiable:
-/// gradients pass through all iterations.
+/// Numbers stay in the range of the element type however large the scores are. On autodiff the result is
+/// differentiable: gradients pass through all iterations.
 ///
 /// # Cost
 ///
@@ -25,13 +26,13 @@ use crate::range::{POSITIVE, ensure};
 ///
 /// # Errors
 ///
-/// [`AlignError::OutOfRange`] for a temperature that is not positive and for no iterations, [`AlignError::Similarity`] for
-/// a matrix that is not square.
+/// [`AlignError::OutOfRange`] for a temperature that is not positive and for no iterations, [`AlignError::Similarity`]
+/// for a matrix that is not square.
 ///
 /// # References
 ///
-/// Mena, Belanger, Linderman, Snoek 2018, *Learning Latent Permutations with Gumbel-Sinkhorn Networks*, arXiv:1802.08665;
-/// Cuturi 2013, *Sinkhorn Distances: Lightspeed Computation of Optimal Transport*, arXiv:1306.0895.
+/// Mena, Belanger, Linderman, Snoek 2018, *Learning Latent Permutations with Gumbel-Sinkhorn Networks*,
+/// arXiv:1802.08665; Cuturi 2013, *Sinkhorn Distances: Lightspeed Computation of Optimal Transport*, arXiv:1306.0895.
 ///
 /// # Example
 ///

@@ -9,39 +9,39 @@ use crate::loss::Risk;
 use crate::range::{POSITIVE, ensure};
 use crate::symmetry::{Element, Symmetries};
 
-/// Sinkhorn matching: permutations are learned by gradients of the loss at the midpoint of `a` and `b`, which is moved by
-/// soft permutations.
+/// Sinkhorn matching: permutations are learned by gradients of the loss at the midpoint of `a` and `b`, which is moved
+/// by soft permutations.
 ///
-/// Every group `g` has scores `X_g`, and acts on `b` by the matrix `P_g = sinkhorn(X_g, τ)` ([`sinkhorn`](super::sinkhorn))
-/// on each axis where its units are. A step lowers
+/// Every group `g` has scores `X_g`, and acts on `b` by the matrix `P_g = sinkhorn(X_g, τ)`
+/// ([`sinkhorn`](super::sinkhorn())) on each axis where its units are. A step lowers
 ///
 /// `L(½ a + ½ P b)`
 ///
-/// by Adam on the scores: the gradient of the loss by the weights at the midpoint is pulled back to the matrices, and by
-/// autodiff through all Sinkhorn iterations to the scores. After each pass over the data, linear assignment of the matrices
-/// gives permutations, and the loss at their midpoint is taken over all data. The best element is the result. The start is
-/// among them, so that the result is never worse than the start.
+/// by Adam on the scores: the gradient of the loss by the weights at the midpoint is pulled back to the matrices, and
+/// by autodiff through all Sinkhorn iterations to the scores. After each pass over the data, linear assignment of the
+/// matrices gives permutations, and the loss at their midpoint is taken over all data. The best element is the result.
+/// The start is among them, so that the result is never worse than the start.
 ///
-/// Unlike [`StraightThroughConfig`](super::StraightThroughConfig), it does not need weights that resemble each other, and
-/// it may start from any element, at the price of a matrix for each group and of products with it.
+/// Unlike [`StraightThroughConfig`](super::StraightThroughConfig), it does not need weights that resemble each other,
+/// and it may start from any element, at the price of a matrix for each group and of products with it.
 ///
 /// # Which groups are learned
 ///
-/// Those without parents and without groups within them, so not the heads of attention and their channels. All others keep
-/// the permutations of the start. [`AlignmentRecord::groups`](super::AlignmentRecord::groups) lists the groups that are
-/// learned.
+/// Those without parents and without groups within them, so not the heads of attention and their channels. All others
+/// keep the permutations of the start. [`AlignmentRecord::groups`](super::AlignmentRecord::groups) lists the groups
+/// that are learned.
 ///
 /// # Modes
 ///
-/// Models with batch normalization need a risk in [`Mode::Train`](crate::loss::Mode::Train): no mean of running statistics fits
-/// a model between them. Frozen parameters are moved along, and have no part in the gradient.
+/// Models with batch normalization need a risk in [`Mode::Train`](crate::loss::Mode::Train): no mean of running
+/// statistics fits a model between them. Frozen parameters are moved along, and have no part in the gradient.
 ///
 /// # Cost
 ///
-/// A step takes a gradient, the Sinkhorn iterations of each group in f64 on the CPU, forward and backward, and two products
-/// with a matrix `[n, n]` of each tensor for each of its axes that a group of size `n` permutes. A pass over the data takes an
-/// assignment for each group in O(n³) and one evaluation of the loss more. Memory: four models; for each group, three matrices
-/// `n²` in f64, and about ten for each iteration during the backward pass.
+/// A step takes a gradient, the Sinkhorn iterations of each group in f64 on the CPU, forward and backward, and two
+/// products with a matrix `[n, n]` of each tensor for each of its axes that a group of size `n` permutes. A pass over
+/// the data takes an assignment for each group in O(n³) and one evaluation of the loss more. Memory: four models; for
+/// each group, three matrices `n²` in f64, and about ten for each iteration during the backward pass.
 ///
 /// # Reproducibility
 ///
@@ -50,17 +50,16 @@ use crate::symmetry::{Element, Symmetries};
 ///
 /// # Defaults
 ///
-/// Temperature 1 and 20 iterations, as Peña et al.; 20 passes over the data; Adam with Burn's rates of decay and ε = 10⁻⁸.
-/// The start is that of [`WeightMatchingConfig`] with the same seed, groups and one start. A fifth of the first matrices is
-/// the permutation of the start, and four fifths are uniform, times noise of `exp(0.1 N(0, 1))` against ties: on planted
-/// permutations of small networks, a start of a half or more of the permutation moved away from it too slowly. A learning
-/// rate of 0.1 is right for these.
+/// Temperature 1 and 20 iterations, as Peña et al.; 20 passes over the data; Adam with Burn's rates of decay and
+/// ε = 10⁻⁸. The start is that of [`WeightMatchingConfig`] with the same seed, groups and one start. A fifth of the first
+/// matrices is the permutation of the start, and four fifths are uniform, times noise of `exp(0.1 N(0, 1))` against ties.
+/// A first guess of the learning rate is a tenth of the temperature.
 ///
 /// # References
 ///
 /// Peña, Medeiros, Dubail, Aminbeidokhti, Granger, Pedersoli 2023, *Re-basin via implicit Sinkhorn differentiation*,
-/// arXiv:2212.12042, whose midpoint loss this is, with an unrolled gradient; Mena, Belanger, Linderman, Snoek 2018, *Learning
-/// Latent Permutations with Gumbel-Sinkhorn Networks*, arXiv:1802.08665.
+/// arXiv:2212.12042, whose midpoint loss this is, with an unrolled gradient; Mena, Belanger, Linderman, Snoek 2018,
+/// *Learning Latent Permutations with Gumbel-Sinkhorn Networks*, arXiv:1802.08665.
 ///
 /// # Example
 ///
@@ -127,7 +126,7 @@ impl fmt::Debug for SinkhornConfig {
             .field("iterations", &self.iterations)
             .field("epochs", &self.epochs)
             .field("start_share", &self.start_share)
-            .field("start", &self.start)
+            .field("has_start", &self.start.is_some())
             .field("seed", &self.seed)
             .field("only", &self.only)
             .field("except", &self.except)
@@ -151,8 +150,8 @@ impl SinkhornConfig {
         }
     }
 
-    /// Sets the temperature `τ`: scores count as `X / τ`. The lower it is, the harder the permutations, and the smaller the
-    /// gradients once they are.
+    /// Sets the temperature `τ`: scores count as `X / τ`. The lower it is, the harder the permutations, and the smaller
+    /// the gradients once they are.
     #[must_use]
     pub fn with_temperature(mut self, temperature: f64) -> Self {
         self.temperature = temperature;
@@ -212,20 +211,20 @@ impl SinkhornConfig {
 
     /// Learns an element that moves `b` onto `a`. Neither model is changed.
     ///
-    /// The objective is minus the loss at the midpoint. The record has one start, whose sweeps are passes over the data.
-    /// Models are evaluated in the [mode](Risk::with_mode) of the risk. Its observer sees every step, with the loss at the
-    /// midpoint of its batch, and the batches of evaluations. A break ends the search after the step, with the best element
-    /// so far.
+    /// The objective is minus the loss at the midpoint. The record has one start, whose sweeps are passes over the
+    /// data. Models are evaluated in the [mode](Risk::with_mode) of the risk. Its observer sees every step, with the
+    /// loss at the midpoint of its batch, and the batches of evaluations. A break ends the search after the step, with
+    /// the best element so far.
     ///
     /// # Errors
     ///
     /// [`AlignError::OutOfRange`] for a temperature that is not positive, no iterations, and a share outside its range;
     /// [`AlignError::NothingToLearn`] if every group is within another one, has others within it, or is left out;
-    /// [`AlignError::Diverged`] if a loss, a gradient or a score is not finite; [`AlignError::NonFinite`] for a parameter, if
-    /// weight matching gives the start; [`AlignError::DifferentModel`], with the first tensor that differs;
-    /// [`AlignError::NoSuchMember`] and [`AlignError::NoWholeGroup`]; [`AlignError::ParameterGroup`] for a risk with a group;
-    /// [`AlignError::RunningStatistics`] for models with running statistics and a risk in evaluation mode;
-    /// [`AlignError::Symmetry`] for a start of other symmetries; [`AlignError::Loss`], [`AlignError::Space`].
+    /// [`AlignError::Diverged`] if a loss, a gradient or a score is not finite; [`AlignError::NonFinite`] for a
+    /// parameter, if weight matching gives the start; [`AlignError::DifferentModel`], with the first tensor that
+    /// differs; [`AlignError::NoSuchMember`] and [`AlignError::NoWholeGroup`]; [`AlignError::ParameterGroup`] for a
+    /// risk with a group; [`AlignError::RunningStatistics`] for models with running statistics and a risk in evaluation
+    /// mode; [`AlignError::Symmetry`] for a start of other symmetries; [`AlignError::Loss`], [`AlignError::Space`].
     pub fn run<M: Module, K>(
         &self,
         symmetries: &Symmetries,

@@ -50,8 +50,8 @@ pub(super) struct SinkhornSearch<'s, M> {
     action: SoftAction,
     /// The type in which tensors are multiplied by matrices.
     dtype: DType,
-    /// The flat tensors of the second model under the start, but for the groups that are learned; those on which these act
-    /// are of the type above.
+    /// The flat tensors of the second model under the start, but for the groups that are learned; those on which these
+    /// act are of the type above.
     others: Vec<Tensor<1>>,
     /// The leaf of each float tensor, if it has one.
     leaves: Vec<Option<usize>>,
@@ -384,7 +384,8 @@ fn learned(symmetries: &Symmetries, config: &SinkhornConfig) -> Result<Vec<usize
     }
     let num_active = is_active.iter().filter(|is_active| **is_active).count();
     let reason = if is_active.is_empty() {
-        "the symmetries have none, and `Symmetries::fixed` tells why; align other models".to_string()
+        "the symmetries have none, and `Symmetries::fixed` tells why; align other models"
+            .to_string()
     } else if num_active == 0 {
         format!(
             "`except` leaves none of {} groups; leave fewer out",

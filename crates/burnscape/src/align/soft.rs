@@ -17,13 +17,14 @@ pub(super) fn plain_groups(symmetries: &Symmetries) -> Vec<bool> {
     is_plain
 }
 
-/// One matrix for each group, on the device of the tensors and of their type: entry `(i, j)` is how much of unit `j` comes
-/// to place `i`. Groups without a matrix stay in place.
+/// One matrix for each group, on the device of the tensors and of their type: entry `(i, j)` is how much of unit `j`
+/// comes to place `i`. Groups without a matrix stay in place.
 pub(super) type Matrices = [Option<Tensor<2>>];
 
 /// How groups without parents and children act on the float tensors of a model by matrices.
 ///
-/// A permutation `p` is the matrix with ones at `(i, p(i))`, and acts by it as by an [`Element`](crate::symmetry::Element).
+/// A permutation `p` is the matrix with ones at `(i, p(i))`, and acts by it as by an
+/// [`Element`](crate::symmetry::Element).
 #[derive(Debug)]
 pub(super) struct SoftAction {
     /// The places of each tensor.
@@ -41,8 +42,8 @@ struct Place {
     shape: [usize; 3],
     /// The indices of the axis that are in the block.
     num_moved: usize,
-    /// The order of the axis in which those of the block come first, `[units, others of the block]`, and its inverse; none
-    /// if it is that in memory.
+    /// The order of the axis in which those of the block come first, `[units, others of the block]`, and its inverse;
+    /// none if it is that in memory.
     orders: Option<[Vec<i64>; 2]>,
 }
 
@@ -89,12 +90,7 @@ impl SoftAction {
     /// # Cost
     ///
     /// A product of a matrix with the tensor for each place, and up to two selections.
-    pub(super) fn moved(
-        &self,
-        tensor: usize,
-        values: Tensor<1>,
-        matrices: &Matrices,
-    ) -> Tensor<1> {
+    pub(super) fn moved(&self, tensor: usize, values: Tensor<1>, matrices: &Matrices) -> Tensor<1> {
         let places = self.places[tensor].iter();
         places.fold(values, |values, place| place.moved(values, matrices))
     }
@@ -113,8 +109,8 @@ impl SoftAction {
             let moved = others.fold(values.clone(), |values, (_, other)| {
                 other.moved(values, matrices)
             });
-            let [rows, columns] = [outer.clone(), moved]
-                .map(|values| place.unfolded(place.arranged(values)));
+            let [rows, columns] =
+                [outer.clone(), moved].map(|values| place.unfolded(place.arranged(values)));
             (place.group, rows.matmul(columns.transpose()))
         });
         derivatives.collect()
@@ -237,9 +233,9 @@ mod tests {
     const SIZES: [usize; 3] = [3, 2, 4];
 
     fn block(offset: usize, factors: &Factors) -> Value {
-        let factors = factors.iter().map(
-            |(size, stride, group)| json!({ "size": size, "stride": stride, "group": group }),
-        );
+        let factors = factors
+            .iter()
+            .map(|(size, stride, group)| json!({ "size": size, "stride": stride, "group": group }));
         json!({ "offset": offset, "factors": factors.collect::<Vec<_>>() })
     }
 

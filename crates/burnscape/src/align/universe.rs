@@ -77,12 +77,13 @@ impl<'m> Universe<'m> {
 
     /// The elements at the end of a search from the barycenter of all permutations.
     ///
-    /// The first model stays as it is, which loses nothing: a common permutation of all models changes no product. Were all
-    /// models at the barycenter, all units would be equal and no direction better than another one.
+    /// The first model stays as it is, which loses nothing: a common permutation of all models changes no product. Were
+    /// all models at the barycenter, all units would be equal and no direction better than another one.
     ///
-    /// A step goes from all matrices at once towards the permutations with the largest linear gain. On the line the objective
-    /// is a polynomial, whose degree is twice the largest number of groups that act on an element of a tensor. It is
-    /// interpolated exactly, and the step goes to its maximum. Last, every matrix is rounded by linear assignment.
+    /// A step goes from all matrices at once towards the permutations with the largest linear gain. On the line the
+    /// objective is a polynomial, whose degree is twice the largest number of groups that act on an element of a
+    /// tensor. It is interpolated exactly, and the step goes to its maximum. Last, every matrix is rounded by linear
+    /// assignment.
     ///
     /// `observe` sees the objective after every step.
     pub(super) fn search(
@@ -263,7 +264,9 @@ impl<'m> Universe<'m> {
                 let own = identity.permutation(group).unwrap_or_default();
                 table.unwrap_or_else(|| own.to_vec())
             });
-            symmetries.element(tables.collect()).map_err(AlignError::from)
+            symmetries
+                .element(tables.collect())
+                .map_err(AlignError::from)
         });
         elements.collect()
     }
@@ -340,7 +343,11 @@ fn polynomial(values: &[f64], t: f64) -> f64 {
         if distance == 0.0 {
             return *value;
         }
-        let size = if index == 0 || index == degree { 0.5 } else { 1.0 };
+        let size = if index == 0 || index == degree {
+            0.5
+        } else {
+            1.0
+        };
         let sign = if index % 2 == 0 { 1.0 } else { -1.0 };
         let weight = sign * size / distance;
         sum += weight * value;
@@ -351,7 +358,9 @@ fn polynomial(values: &[f64], t: f64) -> f64 {
 
 /// Where on 0 to 1 the polynomial through values at two or more Chebyshev points is largest, and how large.
 fn maximum(values: &[f64]) -> (f64, f64) {
-    let largest = values.iter().fold(0.0_f64, |all, value| all.max(value.abs()));
+    let largest = values
+        .iter()
+        .fold(0.0_f64, |all, value| all.max(value.abs()));
     let at = |t: f64| (t, polynomial(values, t));
     // A rise by rounding is none.
     let higher = |one: (f64, f64), other: (f64, f64)| {
