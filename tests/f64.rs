@@ -84,7 +84,9 @@ mod posterior;
 mod align {
     mod activations;
     mod gauges;
+    mod many;
     mod searches;
+    mod sinkhorn;
 
     mod straight_through;
     mod transport;

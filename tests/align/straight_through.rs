@@ -21,7 +21,7 @@ const UNITS: usize = 3;
 
 /// One hidden layer without biases.
 #[derive(Module, Debug)]
-struct Shallow {
+pub(super) struct Shallow {
     first: Linear,
     second: Linear,
 }
@@ -39,11 +39,11 @@ impl Shallow {
         with(&net, &[("first.weight", first), ("second.weight", second)])
     }
 
-    fn outputs(&self, x: &Tensor<2>) -> Tensor<2> {
+    pub(super) fn outputs(&self, x: &Tensor<2>) -> Tensor<2> {
         self.second.forward(self.first.forward(x.clone()).tanh())
     }
 
-    fn symmetries(&self) -> Symmetries {
+    pub(super) fn symmetries(&self) -> Symmetries {
         let outputs = |net: &Self, x: &Tensor<2>| net.outputs(x);
         SymmetriesConfig::new()
             .run(&outputs, self, inputs())
@@ -52,7 +52,7 @@ impl Shallow {
 }
 
 /// The third input is always zero.
-fn inputs() -> Tensor<2> {
+pub(super) fn inputs() -> Tensor<2> {
     let rows = (0..32).flat_map(|row| {
         let row = f64::from(row);
         [(1.3 * row).sin(), 1.2 * (2.1 * row).cos(), 0.0]
@@ -63,7 +63,7 @@ fn inputs() -> Tensor<2> {
 
 /// A network, and the same function with its units in the order 1, 2, 0, whose weights of the third input, which do not
 /// matter, are larger and in the order of the first.
-fn pair() -> [Shallow; 2] {
+pub(super) fn pair() -> [Shallow; 2] {
     let first = [[1.5, -1.0, 0.3], [0.2, 1.2, -1.4], [1.5, -1.5, 0.5]];
     let second = [1.0, -1.2, 0.8];
     let order = [1, 2, 0];
@@ -75,7 +75,7 @@ fn pair() -> [Shallow; 2] {
     ]
 }
 
-fn loss(net: &Shallow, (x, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
+pub(super) fn loss(net: &Shallow, (x, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
     (net.outputs(&x) - y).square().mean()
 }
 

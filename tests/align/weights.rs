@@ -163,7 +163,7 @@ impl Shallow {
     }
 }
 
-fn mlp_symmetries(net: &Mlp) -> Symmetries {
+pub(super) fn mlp_symmetries(net: &Mlp) -> Symmetries {
     let outputs = |net: &Mlp, x: &Tensor<2>| net.outputs(x);
     let from = net.first.weight.val().dims()[0];
     let x = numbers([3, from], SEED, &device());

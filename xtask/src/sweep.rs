@@ -62,6 +62,11 @@ const SWEEPS: &[Sweep] = &[
         targets: &["--test stream"],
     },
     Sweep {
+        name: "multi_matching",
+        about: "many models aligned at once: how often each start is the best",
+        targets: &["--test f64"],
+    },
+    Sweep {
         name: "intervals",
         about: "the coverage of 95 % confidence intervals",
         targets: &["--test f64"],
@@ -82,7 +87,7 @@ const SWEEPS: &[Sweep] = &[
 pub(crate) fn run(root: &Path, name: Option<&str>) -> Result<(), String> {
     let Some(name) = name else {
         for sweep in SWEEPS {
-            println!("{:<10} {}", sweep.name, sweep.about);
+            println!("{:<14} {}", sweep.name, sweep.about);
         }
         return Ok(());
     };

@@ -15,11 +15,11 @@ pub enum AlignError {
     OutOfRange(#[from] OutOfRange),
     /// A model does not have the float tensors of the symmetries.
     #[error(
-        "model `{model}` has {found} where the symmetries have {expected}; align two models of one architecture, with \
+        "model `{model}` has {found} where the symmetries have {expected}; align models of one architecture, with \
          the symmetries of it"
     )]
     DifferentModel {
-        /// The argument: `a` or `b`.
+        /// The argument: `a` or `b`, or one of many, as in `models[2]`.
         model: &'static str,
         /// The first tensor of the symmetries that differs.
         expected: String,
@@ -69,7 +69,7 @@ pub enum AlignError {
         /// The groups, each with its first member.
         groups: Vec<String>,
     },
-    /// Straight-through matching met a number that is not finite.
+    /// A search that learns met a number that is not finite.
     #[error("{what} is {value} in step {step}; lower the learning rate")]
     Diverged {
         /// The number.
@@ -81,7 +81,7 @@ pub enum AlignError {
     },
     /// A risk that is restricted to a group of parameters.
     #[error(
-        "straight-through matching moves every parameter, and the risk has a group; use a risk without `with_group`"
+        "this matching moves every parameter, and the risk has a group; use a risk without `with_group`"
     )]
     ParameterGroup,
     /// A similarity cannot be used.
@@ -117,7 +117,7 @@ pub enum AlignError {
         /// The path of a tensor of the group that is below none of them.
         outside: String,
     },
-    /// Straight-through matching of models with running statistics, in evaluation mode.
+    /// A loss between models with running statistics, in evaluation mode.
     #[error(
         "`{path}` is a running statistic, and no mean of two fits a model between them in evaluation mode; let each batch \
          normalize by its own (`risk.with_mode(Mode::Train)`), and re-estimate the statistics of what you merge"

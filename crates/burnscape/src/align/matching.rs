@@ -232,9 +232,21 @@ impl<'a, M: Module> Matching<'a, M> {
     /// batch, and [`AlignError::Loss`] with [`LossError::Stopped`](crate::loss::LossError::Stopped) if the observer breaks
     /// while data is read.
     pub fn run(self) -> Result<Alignment<M>, AlignError> {
+        let model = self.model;
+        let (best, record) = self.search()?;
+        Ok(Alignment {
+            model: best.element.apply(model)?,
+            element: best.element,
+            objective: best.objective,
+            record,
+        })
+    }
+
+    /// The best point of all starts, and how it was found.
+    pub(super) fn search(self) -> Result<(Point, AlignmentRecord), AlignError> {
         let Self {
             symmetries,
-            model,
+            model: _,
             config,
             mut is_active,
             given,
@@ -306,12 +318,7 @@ impl<'a, M: Module> Matching<'a, M> {
             record.rest = Some(run);
             record.num_assignments += search.descent.num_assignments();
         }
-        Ok(Alignment {
-            model: best.element.apply(model)?,
-            element: best.element,
-            objective: best.objective,
-            record,
-        })
+        Ok((best, record))
     }
 }
 

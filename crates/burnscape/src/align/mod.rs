@@ -10,7 +10,9 @@
 //! | align a model to another one by weights | [`WeightMatchingConfig`] |
 //! | align by what units compute on data | [`ActivationMatchingConfig`] |
 //! | align by both, or by a similarity of your own | [`CoordinateDescentConfig`], with [`MixedSimilarity`] or a [`Similarity`] |
-//! | learn the permutation with the smallest loss between the models | [`StraightThroughConfig`] |
+//! | learn the permutation with the smallest loss between the models | [`StraightThroughConfig`], [`SinkhornConfig`] |
+//! | make scores a soft permutation, differentiably | [`sinkhorn`](sinkhorn()) |
+//! | align many models at once, consistently | [`MultiMatchingConfig`] |
 //! | turn the bases of attention heads onto each other | [`GaugeAlignmentConfig`] |
 //! | move a model onto one of other widths | [`TransportConfig`] |
 //! | give starts, watch and stop | [`Matching`], [`GaugeMatching`] |
@@ -67,16 +69,26 @@ mod descent;
 mod error;
 mod filter;
 mod gauge;
+mod many;
+mod many_models;
+mod many_result;
+mod many_search;
 mod matching;
+mod midpoints;
 mod mixture;
 mod moments;
 mod quadratic;
 mod similarity;
+mod sinkhorn;
+mod sinkhorn_config;
+mod sinkhorn_search;
+mod soft;
 mod straight_through;
 mod straight_through_config;
 mod transport;
 mod unfolding;
 mod units;
+mod universe;
 mod weights;
 
 pub use activation_config::ActivationMatchingConfig;
@@ -85,9 +97,13 @@ pub use alignment::{Alignment, AlignmentRecord, StartRecord};
 pub use config::CoordinateDescentConfig;
 pub use error::AlignError;
 pub use gauge::{GaugeAlignment, GaugeAlignmentConfig, GaugeMatching};
+pub use many::MultiMatchingConfig;
+pub use many_result::MultiAlignment;
 pub use matching::{Matching, WeightMatchingConfig};
 pub use mixture::MixedSimilarity;
 pub use similarity::{Similarity, reordered};
+pub use sinkhorn::sinkhorn;
+pub use sinkhorn_config::SinkhornConfig;
 pub use straight_through::StraightThrough;
 pub use straight_through_config::StraightThroughConfig;
 pub use transport::{TransportConfig, TransportPlan, Transported};

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use burnscape_krylov::Outcome;
 
 use super::filter::active;
-use super::weights::check_model;
+use super::midpoints::Midpoints;
 use super::{
     AlignError, Alignment, AlignmentRecord, CoordinateDescentConfig, Matching, StartRecord,
     StraightThroughConfig, WeightSimilarity,
@@ -16,10 +16,7 @@ use crate::loss::scalar::{called, gradients};
 use crate::loss::{Lift, LossError, Mode, Progress, Risk, Work, each};
 use crate::optim::{ClosureStep, SkipReason};
 use crate::range::ensure;
-use crate::space::{
-    FloatTensor, LeafVector, ParamSpace, SpaceError, copy_for_gradients, float_tensors, mix,
-    unshared_copy, with_values,
-};
+use crate::space::{LeafVector, ParamSpace, copy_for_gradients, mix, unshared_copy};
 use crate::symmetry::{Element, Symmetries};
 
 /// A straight-through matching, with the model that it learns. Made by [`StraightThroughConfig::init`].
@@ -126,17 +123,7 @@ impl<M: Module, O> StraightThrough<M, O> {
     where
         O: ClosureStep,
     {
-        if risk.has_group() {
-            return Err(AlignError::ParameterGroup);
-        }
-        let mut statistics = self.midpoints.tensors.iter();
-        if risk.mode() == Mode::Eval
-            && let Some(statistic) = statistics.find(|tensor| tensor.is_running_statistic)
-        {
-            return Err(AlignError::RunningStatistics {
-                path: statistic.paths.first().cloned().unwrap_or_default(),
-            });
-        }
+        self.midpoints.check_risk(risk)?;
         risk.observer().forget_break();
         let is_judged = self.best.as_ref().is_some_and(|best| best.is_whole);
         let mut completed = is_judged || self.judge(risk)?;
@@ -327,56 +314,4 @@ impl<M: Module> Projector<M> {
         self.element = Some(found.element.clone());
         Ok(found.element)
     }
-}
-
-/// The means of two models, the second one moved.
-struct Midpoints<M> {
-    /// A copy of the first model, on autodiff.
-    model: M,
-    tensors: Vec<FloatTensor>,
-    /// The flat tensors of the second model, where those of the first one are and of their type.
-    others: Vec<Tensor<1>>,
-}
-
-impl<M: Module> Midpoints<M> {
-    fn new(symmetries: &Symmetries, model: &M, b: &M) -> Result<Self, AlignError> {
-        let tensors = float_tensors(model)?;
-        check_model(symmetries, "a", &tensors)?;
-        let others = float_tensors(b)?;
-        check_model(symmetries, "b", &others)?;
-        let others = others.into_iter().zip(&tensors);
-        let others = others.map(|(other, own)| placed(other.values, &own.values));
-        Ok(Self {
-            others: others.collect::<Result<_, _>>()?,
-            model: unshared_copy(model),
-            tensors,
-        })
-    }
-
-    fn at(&self, element: &Element) -> M {
-        let pairs = self.tensors.iter().zip(&self.others).enumerate();
-        let means = pairs.map(|(index, (own, other))| {
-            let moved = element.moved(index, other.clone());
-            // Halves first, so that half precision does not overflow.
-            let mean = own.values.clone().mul_scalar(0.5) + moved.mul_scalar(0.5);
-            (own, mean)
-        });
-        with_values(&self.model, means)
-    }
-}
-
-/// Values on the device and in the element type of others.
-fn placed(values: Tensor<1>, like: &Tensor<1>) -> Result<Tensor<1>, SpaceError> {
-    let (device, dtype) = (like.device(), like.dtype());
-    if values.device() == device {
-        return Ok(if values.dtype() == dtype {
-            values
-        } else {
-            values.cast(dtype)
-        });
-    }
-    let data = values.try_into_data().map_err(|error| SpaceError::Device {
-        message: format!("{error:?}"),
-    })?;
-    Ok(Tensor::from_data(data, (&device, dtype)))
 }

@@ -83,6 +83,9 @@ struct Known {
 /// The argument that a model is.
 pub(super) type Name = &'static str;
 
+/// The parameters of a model that groups permute, on the host, with their norms; none for its other float tensors.
+pub(super) type Compared = Vec<Option<(Tensor<1>, f64)>>;
+
 impl WeightSimilarity {
     /// Compares two models of one architecture, on any devices and of any float types.
     ///
@@ -95,6 +98,11 @@ impl WeightSimilarity {
         let host = host_device()?;
         let a = compared(symmetries, "a", a, &host)?;
         let b = compared(symmetries, "b", b, &host)?;
+        Ok(Self::between(symmetries, host, a, b))
+    }
+
+    /// Compares parameters on the host.
+    pub(super) fn between(symmetries: &Symmetries, host: Device, a: Compared, b: Compared) -> Self {
         let axes = &symmetries.layout().tensors;
         let mut bounds = Vec::with_capacity(axes.len());
         let mut tensors = Vec::with_capacity(axes.len());
@@ -106,7 +114,7 @@ impl WeightSimilarity {
             bounds.push(bound);
             tensors.push(pair);
         }
-        Ok(Self {
+        Self {
             groups: axes.iter().map(groups_of).collect(),
             known: Mutex::new(axes.iter().map(|_| None).collect()),
             shares: vec![1.0; axes.len()],
@@ -114,7 +122,7 @@ impl WeightSimilarity {
             host,
             tensors,
             bounds,
-        })
+        }
     }
 
     /// Gives tensors on which one of some groups acts a factor of 1, and all others a share.
@@ -292,13 +300,13 @@ pub(super) fn check_model(
     })
 }
 
-/// The parameters of a model that groups permute, on the host, with their norms; none for its other float tensors.
-fn compared<M: Module>(
+/// Reads and checks them.
+pub(super) fn compared<M: Module>(
     symmetries: &Symmetries,
     model: Name,
     module: &M,
     host: &Device,
-) -> Result<Vec<Option<(Tensor<1>, f64)>>, AlignError> {
+) -> Result<Compared, AlignError> {
     let tensors = float_tensors(module)?;
     check_model(symmetries, model, &tensors)?;
     let axes = &symmetries.layout().tensors;
@@ -339,7 +347,8 @@ fn on_device(values: Tensor<1>, device: &Device) -> Result<Tensor<1>, SpaceError
     Ok(Tensor::from_data(data, (device, dtype)))
 }
 
-fn wide(values: Tensor<1>) -> Tensor<1> {
+/// Values in f64.
+pub(super) fn wide(values: Tensor<1>) -> Tensor<1> {
     match values.dtype() {
         DType::F64 => values,
         _ => values.cast(DType::F64),
