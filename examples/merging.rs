@@ -11,7 +11,7 @@
 //! - `tasks`: three networks that know some digits each, merged by every method.
 //! - `federated`: five clients with different digits, whose networks are averaged after 1, 10 and 100 steps each.
 //!
-//! Numbers are means ± standard errors over three repetitions with other seeds. What is chosen (the best single network,
+//! Numbers are means ± standard errors over ten repetitions with other seeds. What is chosen (the best single network,
 //! the members of a greedy soup, a scale) is chosen on held-out images, never on test images.
 
 use std::error::Error;
@@ -85,9 +85,9 @@ impl Part {
 }
 
 impl Args {
-    /// Seeds of the repetitions, far enough apart for seeds between them: three, or one for a quick look.
+    /// Seeds of the repetitions, far enough apart for seeds between them: ten, or one for a quick look.
     pub(crate) fn seeds(&self) -> Vec<u64> {
-        let count = if self.quick { 1 } else { 3 };
+        let count = if self.quick { 1 } else { 10 };
         (0..count)
             .map(|index| self.seed.wrapping_add(1000 * index))
             .collect()

@@ -87,7 +87,6 @@ mod align {
     mod many;
     mod searches;
     mod sinkhorn;
-
     mod straight_through;
     mod transport;
     mod weights;

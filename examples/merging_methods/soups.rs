@@ -21,7 +21,7 @@ const START: usize = 100;
 /// Steps of each network after it, or from a start of its own.
 const STEPS: usize = 300;
 /// Learning rates of the five networks.
-const RATES: [f64; 5] = [0.02, 0.05, 0.05, 0.1, 0.1];
+const RATES: [f64; 5] = [0.05, 0.06, 0.07, 0.08, 0.1];
 
 const SINGLE: &str = "best single network";
 const AVERAGE: &str = "plain average (uniform soup)";

@@ -69,7 +69,8 @@ pub fn sinkhorn(
     if rows == 0 {
         return Ok(scores);
     }
-    let start = scores.div_scalar(temperature);
+    // The gradient of a division is rounded to f32 (docs/upstream.md).
+    let start = scores.mul_scalar(1.0 / temperature);
     let logarithms = (0..iterations).fold(start, |logarithms, _| {
         log_softmax(log_softmax(logarithms, 1), 0)
     });
