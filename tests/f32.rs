@@ -140,6 +140,7 @@ mod dynamics {
     mod warm;
 }
 mod writing {
+    mod merge_results;
     mod results;
     mod training_results;
 }

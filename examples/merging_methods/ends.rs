@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
     heading(
         "Two networks from different seeds",
         &format!(
-            "{} pair(s) of networks 64-{width}-{width}-{width}-10, {steps} steps each. A repair gives the units of the \
+            "Pairs of networks 64-{width}-{width}-{width}-10, {steps} steps each; pairs: {}. A repair gives the units of the \
              average the means and deviations that they have in both networks; without an alignment it is a control.",
             seeds.len()
         ),

@@ -37,8 +37,8 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
             "{CLIENTS} clients, each with {steps} steps of a network 64-{width}-10 on images of its own, whose \
              digits are skewed: shares of each digit are drawn from a Dirichlet distribution with parameter ½. After \
              every few steps the networks are averaged, weighted by the numbers of images, and all clients go on from \
-             the average. Aligned: each network is first permuted towards the first client's. {} repetition(s), SGD \
-             with rate {RATE}, without momentum.",
+             the average. Aligned: each network is first permuted towards the first client's. Seeds: {}. SGD with \
+             rate {RATE}, without momentum.",
             seeds.len()
         ),
     );
@@ -100,7 +100,10 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
 
 /// The name of a row.
 fn row(local: usize, kind: &str) -> String {
-    format!("averaged every {local} step(s){kind}")
+    match local {
+        1 => format!("averaged every step{kind}"),
+        _ => format!("averaged every {local} steps{kind}"),
+    }
 }
 
 /// The clients of one repetition.

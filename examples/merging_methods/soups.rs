@@ -36,8 +36,8 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
     heading(
         "Soups",
         &format!(
-            "Five networks 64-{width}-10, with learning rates from {} to {} and other orders of the data, {} \
-             repetition(s). From one start: fine-tuned for {steps} steps from a network that was trained for \
+            "Five networks 64-{width}-10, with learning rates from {} to {} and other orders of the data; \
+             seeds: {}. From one start: fine-tuned for {steps} steps from a network that was trained for \
              {start_steps}. From different starts: each trained for {} steps from initial weights of its own. A greedy \
              soup takes networks, the best first, as long as the loss on held-out images gets no worse.",
             RATES[0],

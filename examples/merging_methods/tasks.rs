@@ -36,8 +36,8 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
         &format!(
             "A network 64-{width}-10 is trained on all digits for {base_steps} steps: the base. From there three \
              networks are trained for {steps} steps with rate {RATE}, on the digits 0 to 3, 4 to 6, and 7 to 9, and \
-             forget the others. Merged, they should know all. Losses and accuracies are over all digits, {} \
-             repetition(s). A scale, where a method has one, is the best of {} on held-out images of all digits, by \
+             forget the others. Merged, they should know all. Losses and accuracies are over all digits; seeds: \
+             {}. A scale, where a method has one, is the best of {} on held-out images of all digits, by \
              the loss.",
             seeds.len(),
             SCALES.map(|scale| format!("{scale:.2}")).join(", "),
@@ -156,7 +156,12 @@ impl Found {
         let rows = self.scales.iter().map(|method| {
             let mut row = vec![method.name.to_string()];
             row.extend(method.losses.iter().map(|losses| with_error(losses, 2)));
-            let chosen = method.chosen.iter().map(|scale| format!("{scale:.2}"));
+            let counts = SCALES.map(|scale| {
+                let times = method.chosen.iter().filter(|chosen| **chosen == scale);
+                (scale, times.count())
+            });
+            let chosen = counts.iter().filter(|(_, times)| *times > 0);
+            let chosen = chosen.map(|(scale, times)| format!("{times} × {scale:.2}"));
             row.push(chosen.collect::<Vec<_>>().join(", "));
             row
         });

@@ -406,7 +406,7 @@ fn equal_networks_are_merged_to_themselves() {
     let own = parameters(&net);
     let all = batches();
     let importances = all.each_ref().map(|batch| -> Arc<dyn TensorStore> {
-        let batch = [batch.clone().slice([0..4])];
+        let batch = [batch.clone().narrow(0, 0, 4)];
         let found = squared_gradients(&Risk::per_example(losses, &batch), &net);
         Arc::new(found.expect("importances"))
     });
@@ -422,7 +422,7 @@ fn equal_networks_are_merged_to_themselves() {
     );
 
     let grams = all.each_ref().map(|batch| -> Arc<dyn TensorStore> {
-        let found = input_grams(&Mlp::outputs, &[batch.clone()], &net);
+        let found = input_grams(&Mlp::outputs, std::slice::from_ref(batch), &net);
         Arc::new(found.expect("Gram matrices"))
     });
     for factor in [1.0, 0.9] {
@@ -485,8 +485,8 @@ fn singular_sums_are_refused_with_their_rank() {
     // It gets the mean of the models.
     let found = method.with_ridge(1e-3).merge(&tensor).expect("a matrix");
     let mean = values(&plus(&models[0], 1.0, &models[1]));
-    for place in 2..4 {
-        assert!((values(&found)[place] - 0.5 * mean[place]).abs() < 1e-14);
+    for (found, mean) in values(&found)[2..4].iter().zip(&mean[2..4]) {
+        assert!((found - 0.5 * mean).abs() < 1e-14);
     }
 }
 

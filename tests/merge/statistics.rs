@@ -87,14 +87,18 @@ fn grams_are_those_of_what_each_layer_reads() {
     assert_grams(&found, expected);
     // A decoder that is the transposed encoder multiplies along the output axis.
     let tied = zoo::tied_autoencoder(&device(), SEED);
-    let found = input_grams(&tied.outputs, &[tied.batch.clone()], &tied.model);
+    let found = input_grams(
+        &tied.outputs,
+        std::slice::from_ref(&tied.batch),
+        &tied.model,
+    );
     let found = found.expect("Gram matrices");
     let encoder = found.get("encoder.weight").expect("the encoder");
     assert_near(encoder, &values(&gram(tied.batch).into_data()), 1e-13);
     assert_eq!(found.len(), 3);
     // Convolutions have none.
     let cnn = zoo::cnn(&device(), SEED);
-    let found = input_grams(&cnn.outputs, &[cnn.batch.clone()], &cnn.model);
+    let found = input_grams(&cnn.outputs, std::slice::from_ref(&cnn.batch), &cnn.model);
     let found = found.expect("Gram matrices");
     let names: Vec<&str> = found.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["head.weight", "hidden.weight"]);
@@ -130,7 +134,8 @@ fn uses_of_one_weight_add_up_and_look_ups_do_not_count() {
     };
     let net = scattered(&net, SEED);
     let words = Tensor::<2, Int>::from_data([[0, 3, 1], [4, 4, 2]], &device);
-    let found = input_grams(&Tied::outputs, &[words.clone()], &net).expect("Gram matrices");
+    let found =
+        input_grams(&Tied::outputs, std::slice::from_ref(&words), &net).expect("Gram matrices");
     let [x, y, z] = net.hidden(&words);
     let expected = vec![
         ("embedding.weight", gram(z)),

@@ -1,4 +1,5 @@
 //! Orthogonal factors of matrices.
+#![allow(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 use burnscape_krylov::Dense;
 use nalgebra::DMatrix;
