@@ -22,7 +22,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use burnscape::merge::{
-    Average, Checkpoint, CheckpointDistance, Combine, FileMerge, Recipe, Slerp, Sparsify,
+    Average, CheckpointDistance, CheckpointFile, Combine, FileMerge, Recipe, Slerp, Sparsify,
     TaskArithmetic,
 };
 use serde_json::{Map, Value, json};
@@ -269,8 +269,8 @@ impl Files {
 
     /// How far our last result is from that of the peer.
     fn distance(&self, name: &str) -> String {
-        let [ours, theirs] =
-            [&self.out, &self.out_of_peer].map(|path| Checkpoint::open(path).expect("a result"));
+        let [ours, theirs] = [&self.out, &self.out_of_peer]
+            .map(|path| CheckpointFile::open(path).expect("a result"));
         let distance = CheckpointDistance::between(&ours, &theirs).expect("the same tensors");
         let relative = distance.total.relative.unwrap_or(0.0);
         let largest = distance.total.largest;

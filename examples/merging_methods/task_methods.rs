@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burnscape::loss::Risk;
 use burnscape::merge::{
     FisherAverage, IsotropicMerge, KarcherMean, ModelStock, Recipe, RegMean, TaskArithmetic,
-    TaskSingularVectors, TensorMap, TensorStore, input_grams, squared_gradients,
+    TaskSingularVectors, TensorMap, TensorStore,
 };
 
 use super::data::Data;
@@ -73,11 +73,11 @@ pub(crate) fn with_data(
     for (net, examples) in nets.iter().zip(examples) {
         let few: Vec<usize> = examples.iter().copied().take(FISHER_EXAMPLES).collect();
         let few = data.batches_of(&few)?;
-        importances.push(stored(squared_gradients(
+        importances.push(stored(FisherAverage::squared_gradients(
             &Risk::per_example(loss_per_example, &few),
             net,
         )?));
-        grams.push(stored(input_grams(
+        grams.push(stored(RegMean::input_grams(
             &logits,
             &data.batches_of(examples)?,
             net,

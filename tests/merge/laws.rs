@@ -9,7 +9,7 @@ use burnscape::loss::{Batch, Risk};
 use burnscape::merge::{
     Average, ByPath, Combine, FisherAverage, IsotropicMerge, KarcherMean, MergeMethod, MergeTensor,
     ModelStock, Recipe, RegMean, Slerp, SlerpUnit, SoupConfig, Sparsify, Take, TaskArithmetic,
-    TaskSingularVectors, TensorMap, TensorStore, average, input_grams,
+    TaskSingularVectors, TensorMap, TensorStore, average,
 };
 use burnscape::symmetry::{ScalesConfig, SignsConfig};
 
@@ -75,7 +75,7 @@ impl Statistics {
         let data = [net.batch.clone()];
         let grams = models
             .iter()
-            .map(|model| input_grams(&net.outputs, &data, model));
+            .map(|model| RegMean::input_grams(&net.outputs, &data, model));
         let grams: Vec<TensorMap> = grams.collect::<Result<_, _>>().expect(net.name);
         let importances = importances.iter().map(TensorMap::of_module);
         let is_regular = grams.iter().all(is_regular);

@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use burnscape::loss::Risk;
 use burnscape::merge::{
     ByPath, FisherAverage, IsotropicMerge, MergeError, MergeMethod, MergeTensor, Recipe, RegMean,
-    TaskSingularVectors, TensorMap, TensorStore, input_grams, squared_gradients,
+    TaskSingularVectors, TensorMap, TensorStore,
 };
 use burnscape_testkit::golden::{GoldenArray, GoldenHeader, load};
 use serde::Deserialize;
@@ -167,7 +167,7 @@ fn regmean_of_two_regressions_is_the_regression_on_all_data() {
         // In two batches of different lengths.
         let [count, _] = x.dims();
         let batches = [0..8, 8..count].map(|rows| x.clone().slice([rows]));
-        Arc::new(input_grams(&outputs, &batches, net).expect("Gram matrices"))
+        Arc::new(RegMean::input_grams(&outputs, &batches, net).expect("Gram matrices"))
     };
     let stores = vec![grams(&a, &inputs[0]), grams(&b, &inputs[1])];
     let recipe = Recipe::new(RegMean::new(stores).with_off_diagonal(1.0));
@@ -407,7 +407,7 @@ fn equal_networks_are_merged_to_themselves() {
     let all = batches();
     let importances = all.each_ref().map(|batch| -> Arc<dyn TensorStore> {
         let batch = [batch.clone().narrow(0, 0, 4)];
-        let found = squared_gradients(&Risk::per_example(losses, &batch), &net);
+        let found = FisherAverage::squared_gradients(&Risk::per_example(losses, &batch), &net);
         Arc::new(found.expect("importances"))
     });
     let recipe = Recipe::new(FisherAverage::new(importances.to_vec()));
@@ -422,7 +422,7 @@ fn equal_networks_are_merged_to_themselves() {
     );
 
     let grams = all.each_ref().map(|batch| -> Arc<dyn TensorStore> {
-        let found = input_grams(&Mlp::outputs, std::slice::from_ref(batch), &net);
+        let found = RegMean::input_grams(&Mlp::outputs, std::slice::from_ref(batch), &net);
         Arc::new(found.expect("Gram matrices"))
     });
     for factor in [1.0, 0.9] {

@@ -5,7 +5,7 @@ use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Int, Tensor};
 use burnscape::loss::{LossError, Risk};
-use burnscape::merge::{MergeError, TensorMap, input_grams, squared_gradients};
+use burnscape::merge::{FisherAverage, MergeError, RegMean, TensorMap};
 
 use super::matrix_methods::{assert_near, assert_says, refusal, transposed, values};
 use crate::element::device;
@@ -28,7 +28,7 @@ fn squared_gradients_are_those_of_the_examples() {
     let net = zoo::mlp(&device(), SEED).model;
     let data = batches();
     let risk = Risk::per_example(losses, &data);
-    let found = squared_gradients(&risk, &net).expect("importances");
+    let found = FisherAverage::squared_gradients(&risk, &net).expect("importances");
     let gradients = risk.example_gradients(&net).expect("gradients");
     assert_eq!((gradients.len(), found.len()), (78, 6));
     for leaf in gradients[0].space().leaves() {
@@ -43,11 +43,14 @@ fn squared_gradients_are_those_of_the_examples() {
         assert_near(found, &means, 1e-13);
     }
     let empty: [Tensor<2>; 0] = [];
-    let error = refusal(squared_gradients(&Risk::per_example(losses, &empty), &net));
+    let error = refusal(FisherAverage::squared_gradients(
+        &Risk::per_example(losses, &empty),
+        &net,
+    ));
     assert_eq!(error, MergeError::Loss(LossError::EmptyData));
     let steep = |net: &Mlp, x: Tensor<2>| losses(net, x).sqrt() * f64::INFINITY;
     let risk = Risk::per_example(steep, &data);
-    assert!(squared_gradients(&risk, &net).is_err());
+    assert!(FisherAverage::squared_gradients(&risk, &net).is_err());
 }
 
 /// `Xᵀ X` of all vectors along the last axis.
@@ -75,7 +78,7 @@ fn assert_grams(found: &TensorMap, expected: Vec<(&str, Tensor<2>)>) {
 #[test]
 fn grams_are_those_of_what_each_layer_reads() {
     let net = zoo::mlp(&device(), SEED).model;
-    let found = input_grams(&Mlp::outputs, &batches(), &net).expect("Gram matrices");
+    let found = RegMean::input_grams(&Mlp::outputs, &batches(), &net).expect("Gram matrices");
     let x = Tensor::cat(batches().to_vec(), 0);
     let hidden = relu(net.first.forward(x.clone()));
     let last = net.second.forward(hidden.clone()).tanh();
@@ -87,7 +90,7 @@ fn grams_are_those_of_what_each_layer_reads() {
     assert_grams(&found, expected);
     // A decoder that is the transposed encoder multiplies along the output axis.
     let tied = zoo::tied_autoencoder(&device(), SEED);
-    let found = input_grams(
+    let found = RegMean::input_grams(
         &tied.outputs,
         std::slice::from_ref(&tied.batch),
         &tied.model,
@@ -98,7 +101,7 @@ fn grams_are_those_of_what_each_layer_reads() {
     assert_eq!(found.len(), 3);
     // Convolutions have none.
     let cnn = zoo::cnn(&device(), SEED);
-    let found = input_grams(&cnn.outputs, std::slice::from_ref(&cnn.batch), &cnn.model);
+    let found = RegMean::input_grams(&cnn.outputs, std::slice::from_ref(&cnn.batch), &cnn.model);
     let found = found.expect("Gram matrices");
     let names: Vec<&str> = found.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["head.weight", "hidden.weight"]);
@@ -134,8 +137,8 @@ fn uses_of_one_weight_add_up_and_look_ups_do_not_count() {
     };
     let net = scattered(&net, SEED);
     let words = Tensor::<2, Int>::from_data([[0, 3, 1], [4, 4, 2]], &device);
-    let found =
-        input_grams(&Tied::outputs, std::slice::from_ref(&words), &net).expect("Gram matrices");
+    let found = RegMean::input_grams(&Tied::outputs, std::slice::from_ref(&words), &net)
+        .expect("Gram matrices");
     let [x, y, z] = net.hidden(&words);
     let expected = vec![
         ("embedding.weight", gram(z)),
@@ -182,7 +185,7 @@ fn grams_of_attention_are_over_all_words() {
     };
     let net = scattered(&net, SEED);
     let batches = [2, 3].map(|count| numbers([count, 4, 6], SEED + 9, &device));
-    let found = input_grams(&Attention::outputs, &batches, &net).expect("Gram matrices");
+    let found = RegMean::input_grams(&Attention::outputs, &batches, &net).expect("Gram matrices");
     let x = Tensor::cat(batches.to_vec(), 0);
     let own = gram(x.clone());
     let expected = vec![
@@ -198,14 +201,14 @@ fn grams_of_attention_are_over_all_words() {
 fn inputs_without_a_gram_matrix_are_refused() {
     let net = zoo::mlp(&device(), SEED).model;
     let none: [Tensor<2>; 0] = [];
-    let error = refusal(input_grams(&Mlp::outputs, &none, &net));
+    let error = refusal(RegMean::input_grams(&Mlp::outputs, &none, &net));
     assert_eq!(error, MergeError::Loss(LossError::EmptyData));
     let [first, ..] = batches();
     let data = [first.clone(), first.clone() * f64::NAN];
-    let error = refusal(input_grams(&Mlp::outputs, &data, &net));
+    let error = refusal(RegMean::input_grams(&Mlp::outputs, &data, &net));
     assert!(matches!(error, MergeError::Statistics { .. }), "{error}");
     assert_says(&error, &["`first.weight`", "NaN", "batch 1"]);
     let data = [first, Tensor::zeros([0, 5], &device())];
-    let error = refusal(input_grams(&Mlp::outputs, &data, &net));
+    let error = refusal(RegMean::input_grams(&Mlp::outputs, &data, &net));
     assert_eq!(error, MergeError::Loss(LossError::EmptyBatch { batch: 1 }));
 }

@@ -29,7 +29,7 @@ fn reports_of_merges_and_plans_of_transport_go_through_json_and_back() {
 #[test]
 fn distances_of_checkpoints_go_through_json_and_back() {
     use burn::tensor::TensorData;
-    use burnscape::merge::{Checkpoint, CheckpointDistance, TensorMap};
+    use burnscape::merge::{CheckpointDistance, CheckpointFile, TensorMap};
 
     let mut seen = BTreeSet::new();
     let folder = std::env::temp_dir().join(format!("burnscape-distance-{}", std::process::id()));
@@ -39,7 +39,7 @@ fn distances_of_checkpoints_go_through_json_and_back() {
         tensors.insert("w", TensorData::from(values));
         let path = folder.join(name);
         tensors.write(&path).unwrap();
-        Checkpoint::open(&path).unwrap()
+        CheckpointFile::open(&path).unwrap()
     };
     let zero = written("zero.safetensors", [0.0, 0.0]);
     let one = written("one.safetensors", [3.0, 4.0]);

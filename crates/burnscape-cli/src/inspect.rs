@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use burnscape::merge::{Checkpoint, StoredTensor};
+use burnscape::merge::{CheckpointFile, StoredTensor};
 use serde::Serialize;
 
 use super::arguments::InspectArguments;
@@ -36,7 +36,7 @@ struct InspectedTensor<'c> {
 }
 
 pub(crate) fn run(arguments: &InspectArguments) -> Result<(), CommandError> {
-    let checkpoint = Checkpoint::open(&arguments.file)?;
+    let checkpoint = CheckpointFile::open(&arguments.file)?;
     let inspected = inspected(&checkpoint, arguments.norms)?;
     if arguments.json {
         return print_json(&inspected);
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<(), CommandError> {
     print(&inspected.text(arguments.norms))
 }
 
-fn inspected(checkpoint: &Checkpoint, has_norms: bool) -> Result<Inspected<'_>, CommandError> {
+fn inspected(checkpoint: &CheckpointFile, has_norms: bool) -> Result<Inspected<'_>, CommandError> {
     let stored = checkpoint.tensors();
     let mut dtypes = BTreeMap::new();
     let mut tensors = Vec::with_capacity(stored.len());
@@ -84,7 +84,7 @@ fn num_elements(tensor: &StoredTensor) -> u64 {
     tensor.shape.iter().map(|&size| size as u64).product()
 }
 
-fn norm(checkpoint: &Checkpoint, tensor: &StoredTensor) -> Result<f64, CommandError> {
+fn norm(checkpoint: &CheckpointFile, tensor: &StoredTensor) -> Result<f64, CommandError> {
     let data = checkpoint.read(&tensor.name)?;
     let squares: f64 = data.iter::<f64>().map(|value| value * value).sum();
     Ok(squares.sqrt())

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use burnscape::merge::{
-    Average, ByPath, Checkpoint, Combine, FisherAverage, IsotropicMerge, KarcherMean, MergeMethod,
-    MergeReport, ModelStock, Recipe, RegMean, Slerp, SlerpUnit, Sparsify, Take, TaskArithmetic,
-    TaskSingularVectors, TensorStore,
+    Average, ByPath, CheckpointFile, Combine, FisherAverage, IsotropicMerge, KarcherMean,
+    MergeMethod, MergeReport, ModelStock, Recipe, RegMean, Slerp, SlerpUnit, Sparsify, Take,
+    TaskArithmetic, TaskSingularVectors, TensorStore,
 };
 
 use super::error::CommandError;
@@ -214,7 +214,7 @@ fn stores(
     }
     let mut stores: Vec<Arc<dyn TensorStore>> = Vec::with_capacity(files.len());
     for file in files {
-        stores.push(Arc::new(Checkpoint::open(file)?));
+        stores.push(Arc::new(CheckpointFile::open(file)?));
     }
     Ok(stores)
 }

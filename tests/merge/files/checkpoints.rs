@@ -3,18 +3,18 @@
 use std::fs;
 
 use burn::tensor::{DType, TensorData};
-use burnscape::merge::{Checkpoint, StoredTensor, TensorMap, TensorStore};
+use burnscape::merge::{CheckpointFile, StoredTensor, TensorMap, TensorStore};
 
 use super::folder::{Folder, Raw, bytes_of, safetensors, with_header};
 
 #[test]
 fn a_directory_is_its_only_checkpoint() {
     let folder = Folder::new();
-    let refusal = || Checkpoint::open(&folder.0).unwrap_err().to_string();
+    let refusal = || CheckpointFile::open(&folder.0).unwrap_err().to_string();
     assert!(refusal().contains("the directory has no `.safetensors` file"));
     folder.write("readme.md", b"");
     folder.vectors("a.safetensors", &[("w", &[1.0])]);
-    assert_eq!(Checkpoint::open(&folder.0).unwrap().tensors().len(), 1);
+    assert_eq!(CheckpointFile::open(&folder.0).unwrap().tensors().len(), 1);
     folder.write("b.bpk", b"");
     let error = refusal();
     assert!(
@@ -25,7 +25,7 @@ fn a_directory_is_its_only_checkpoint() {
     folder.write("pytorch_model.bin.index.json", b"");
     let index = r#"{"weight_map":{"w":"a.safetensors"}}"#;
     folder.write("model.safetensors.index.json", index.as_bytes());
-    assert_eq!(Checkpoint::open(&folder.0).unwrap().tensors().len(), 1);
+    assert_eq!(CheckpointFile::open(&folder.0).unwrap().tensors().len(), 1);
     folder.write("other.safetensors.index.json", index.as_bytes());
     assert!(refusal().contains("several checkpoints"));
 }
@@ -41,7 +41,7 @@ fn headers_tell_types_and_sizes() {
         ("yes", "BOOL", &[2], vec![1, 0]),
     ];
     let path = folder.write("a.safetensors", &safetensors(&tensors));
-    let checkpoint = Checkpoint::open(&path).unwrap();
+    let checkpoint = CheckpointFile::open(&path).unwrap();
     let told = |tensor: &StoredTensor| {
         let (name, dtype, bytes) = (&tensor.name, &tensor.dtype, tensor.bytes);
         format!(
@@ -73,7 +73,7 @@ fn headers_tell_types_and_sizes() {
     assert!(checkpoint.tensor("yes").is_err());
     assert_eq!(
         format!("{checkpoint:?}"),
-        format!("Checkpoint {{ path: {path:?}, num_tensors: 5, .. }}")
+        format!("CheckpointFile {{ path: {path:?}, num_tensors: 5, .. }}")
     );
 }
 
@@ -100,7 +100,7 @@ fn maps_are_written_as_every_writer_does() {
     // A file is replaced at once, and nothing else stays.
     map.insert("a", TensorData::new(vec![4.0_f32], [1]));
     map.write(&path).unwrap();
-    let read = Checkpoint::open(&path).unwrap().read("a").unwrap();
+    let read = CheckpointFile::open(&path).unwrap().read("a").unwrap();
     assert_eq!(read, TensorData::new(vec![4.0_f32], [1]));
     assert_eq!(folder.names(), ["expected.safetensors", "map.safetensors"]);
     let error = map

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use burn::tensor::TensorData;
 use burn_pack::{DType, Tensor, Writer};
-use burnscape::merge::{Checkpoint, MergeError};
+use burnscape::merge::{CheckpointFile, MergeError};
 
 use super::folder::{Folder, bytes_of, safetensors, with_header};
 
 /// A refusal that names the file and has these parts.
 #[track_caller]
 fn refused(path: &Path, parts: &[&str]) {
-    let error = Checkpoint::open(path).unwrap_err();
+    let error = CheckpointFile::open(path).unwrap_err();
     assert!(matches!(error, MergeError::File { .. }), "{error}");
     let text = error.to_string();
     assert!(
@@ -147,7 +147,7 @@ fn an_index_must_agree_with_its_shards() {
     let index = |text: &str| folder.write("model.safetensors.index.json", text.as_bytes());
     let map = |entries: &str| index(&format!(r#"{{"weight_map":{{{entries}}}}}"#));
     let good = r#""a":"one.safetensors","b":"one.safetensors","c":"two.safetensors""#;
-    let checkpoint = Checkpoint::open(map(good)).unwrap();
+    let checkpoint = CheckpointFile::open(map(good)).unwrap();
     assert_eq!(
         checkpoint.read("c").unwrap(),
         TensorData::new(vec![3.0_f32], [1])
@@ -187,7 +187,7 @@ fn a_damaged_shard_is_named() {
     let shard = folder.write("one.safetensors", &[1, 2, 3]);
     let index = r#"{"weight_map":{"a":"one.safetensors"}}"#;
     let path = folder.write("model.safetensors.index.json", index.as_bytes());
-    let error = Checkpoint::open(path).unwrap_err().to_string();
+    let error = CheckpointFile::open(path).unwrap_err().to_string();
     assert!(
         error.starts_with(&format!("`{}`: it ends early", shard.display())),
         "{error}"
@@ -201,7 +201,7 @@ fn a_burnpack_file_cut_at_any_byte_is_refused() {
     let tensor = Tensor::new("a".to_string(), DType::F32, vec![2], None, bytes);
     let path = folder.path("whole.bpk");
     Writer::new(vec![tensor]).write_to_file(&path).unwrap();
-    assert_eq!(Checkpoint::open(&path).unwrap().tensors()[0].bytes, 8);
+    assert_eq!(CheckpointFile::open(&path).unwrap().tensors()[0].bytes, 8);
     let whole = fs::read(&path).unwrap();
     for end in 0..whole.len() {
         let path = folder.write("cut.bpk", &whole[..end]);
@@ -215,7 +215,7 @@ fn a_burnpack_file_cut_at_any_byte_is_refused() {
 fn a_file_that_shrinks_while_it_is_open_is_an_error() {
     let folder = Folder::new();
     let path = folder.vectors("a.safetensors", &[("w", &[1.0, 2.0])]);
-    let checkpoint = Checkpoint::open(&path).unwrap();
+    let checkpoint = CheckpointFile::open(&path).unwrap();
     fs::OpenOptions::new()
         .write(true)
         .open(&path)

@@ -2,12 +2,12 @@
 
 use burn::tensor::TensorData;
 use burnscape::Json;
-use burnscape::merge::{Checkpoint, CheckpointDistance, MergeError, TensorMap};
+use burnscape::merge::{CheckpointDistance, CheckpointFile, MergeError, TensorMap};
 
 use super::folder::{Folder, bytes_of, safetensors};
 
-fn open(folder: &Folder, name: &str, vectors: &[(&str, &[f32])]) -> Checkpoint {
-    Checkpoint::open(folder.vectors(name, vectors)).unwrap()
+fn open(folder: &Folder, name: &str, vectors: &[(&str, &[f32])]) -> CheckpointFile {
+    CheckpointFile::open(folder.vectors(name, vectors)).unwrap()
 }
 
 #[test]
@@ -70,8 +70,8 @@ fn types_and_formats_do_not_matter_and_integers_do_not_count() {
             ("w", "F32", &[1], bytes_of(&[value])),
         ])
     };
-    let a = Checkpoint::open(folder.write("a.safetensors", &raw(1.0, 1))).unwrap();
-    let b = Checkpoint::open(folder.write("b.safetensors", &raw(1.5, 2))).unwrap();
+    let a = CheckpointFile::open(folder.write("a.safetensors", &raw(1.0, 1))).unwrap();
+    let b = CheckpointFile::open(folder.write("b.safetensors", &raw(1.5, 2))).unwrap();
     let found = CheckpointDistance::between(&a, &b).unwrap();
     assert_eq!(
         (found.total.distance, found.total.relative),
@@ -87,7 +87,7 @@ fn types_and_formats_do_not_matter_and_integers_do_not_count() {
     map.insert("w", TensorData::new(vec![1.25_f64], [1]));
     let path = folder.path("c.safetensors");
     map.write(&path).unwrap();
-    let c = Checkpoint::open(&path).unwrap();
+    let c = CheckpointFile::open(&path).unwrap();
     let single = open(&folder, "d.safetensors", &[("w", &[1.0])]);
     let found = CheckpointDistance::between(&single, &c).unwrap();
     assert_eq!(found.total.distance, 0.25);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use burn::tensor::{DType, FloatDType, TensorData};
 use burnscape::merge::{
-    Average, Checkpoint, CheckpointDistance, FileMerge, MergeReport, Recipe, TaskArithmetic,
+    Average, CheckpointDistance, CheckpointFile, FileMerge, MergeReport, Recipe, TaskArithmetic,
 };
 use burnscape_testkit::golden::{GoldenArray, GoldenHeader, load};
 use serde::Deserialize;
@@ -33,7 +33,7 @@ fn directory(name: &str) -> PathBuf {
 }
 
 /// Checks that the float tensors of a checkpoint are these.
-fn has(checkpoint: &Checkpoint, expected: &BTreeMap<String, GoldenArray>) {
+fn has(checkpoint: &CheckpointFile, expected: &BTreeMap<String, GoldenArray>) {
     let floats = checkpoint
         .tensors()
         .iter()
@@ -51,9 +51,9 @@ fn has(checkpoint: &Checkpoint, expected: &BTreeMap<String, GoldenArray>) {
 #[test]
 fn shards_of_another_library_are_read() {
     let expected = expected();
-    let a = Checkpoint::open(directory("a")).unwrap();
+    let a = CheckpointFile::open(directory("a")).unwrap();
     let index = directory("b").join("model.safetensors.index.json");
-    let b = Checkpoint::open(&index).unwrap();
+    let b = CheckpointFile::open(&index).unwrap();
     has(&a, &expected.a);
     has(&b, &expected.b);
     assert_eq!((a.path(), b.path()), (&*directory("a"), &*index));
@@ -103,7 +103,7 @@ fn shards_are_averaged_into_one_file_and_into_shards() {
         };
         let plan = merge.plan().unwrap();
         let report = merge.run().unwrap();
-        let merged = Checkpoint::open(&out).unwrap();
+        let merged = CheckpointFile::open(&out).unwrap();
         has(&merged, &expected.average);
         assert_eq!(merged.read("embed.weight").unwrap().dtype(), DType::BF16);
         assert_eq!(merged.metadata()["format"], "pt");
@@ -147,7 +147,7 @@ fn the_same_checkpoint_in_another_layout_of_files_is_the_same() {
     // One shard is enough.
     let names = std::fs::read_dir(&out).unwrap();
     assert_eq!(names.count(), 1);
-    let [a, again] = [directory("a"), out].map(|path| Checkpoint::open(path).unwrap());
+    let [a, again] = [directory("a"), out].map(|path| CheckpointFile::open(path).unwrap());
     let distance = CheckpointDistance::between(&a, &again).unwrap();
     assert_eq!(distance.total.distance, 0.0);
     assert_eq!(distance.not_compared, ["position_ids"]);
@@ -161,7 +161,7 @@ fn element_types_of_results_are_set() {
     let recipe = Recipe::new(TaskArithmetic::new());
     let merge = FileMerge::new(recipe, [directory("b")], &wide).with_base(directory("a"));
     merge.with_dtype(FloatDType::F32).run().unwrap();
-    let (b, merged) = (expected().b, Checkpoint::open(&wide).unwrap());
+    let (b, merged) = (expected().b, CheckpointFile::open(&wide).unwrap());
     // a + (b − a) is b up to the rounding of f32, but for the running statistic, which is that of b.
     for (name, array) in &b {
         let data: TensorData = merged.read(name).unwrap();
@@ -188,6 +188,6 @@ fn element_types_of_results_are_set() {
         "{error}"
     );
     merge().with_dtype(FloatDType::F16).run().unwrap();
-    let merged = Checkpoint::open(&out).unwrap();
+    let merged = CheckpointFile::open(&out).unwrap();
     assert_eq!(merged.read("head.weight").unwrap().dtype(), DType::F16);
 }

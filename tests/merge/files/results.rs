@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use burn_pack::{Bytes, DType, Reader, Scalar, Tensor, Writer};
-use burnscape::merge::{Average, Checkpoint, FileMerge, Recipe, Take, TaskArithmetic};
+use burnscape::merge::{Average, CheckpointFile, FileMerge, Recipe, Take, TaskArithmetic};
 
 use super::folder::{Folder, Raw, bytes_of, safetensors};
 
-fn numbers(checkpoint: &Checkpoint, name: &str) -> Vec<f64> {
+fn numbers(checkpoint: &CheckpointFile, name: &str) -> Vec<f64> {
     checkpoint.read(name).unwrap().iter::<f64>().collect()
 }
 
@@ -57,11 +57,11 @@ fn what_is_not_merged_is_copied_from_the_base_and_told() {
     );
     assert!(told[4].ends_with("no note"), "{}", told[4]);
     let expected = mixed(7, [3.0, 3.0, 5.0]);
-    let written = Checkpoint::open(&out).unwrap();
+    let written = CheckpointFile::open(&out).unwrap();
     assert_eq!(numbers(&written, "running_var"), [3.0]);
     assert_eq!(numbers(&written, "w"), [3.0, 5.0]);
-    let expected = Checkpoint::open(folder.write("expected.safetensors", &expected)).unwrap();
-    let dtypes = |checkpoint: &Checkpoint| -> Vec<String> {
+    let expected = CheckpointFile::open(folder.write("expected.safetensors", &expected)).unwrap();
+    let dtypes = |checkpoint: &CheckpointFile| -> Vec<String> {
         let tensors = checkpoint.tensors().iter();
         tensors.map(|tensor| tensor.dtype.clone()).collect()
     };
@@ -117,7 +117,7 @@ fn metadata_scalars_and_identities_are_those_of_the_first() {
     assert_eq!(tensor.param_id, Some(1));
     assert_eq!(tensor.into_bytes().unwrap()[..], 2.0_f32.to_le_bytes());
     // Burn's name of the format follows the file.
-    let written = Checkpoint::open(merged("out.safetensors")).unwrap();
+    let written = CheckpointFile::open(merged("out.safetensors")).unwrap();
     let expected = [("author", "a.bpk"), ("format", "safetensors")];
     let expected = expected.map(|(key, value)| (key.to_string(), value.to_string()));
     assert_eq!(*written.metadata(), BTreeMap::from(expected));
@@ -133,7 +133,7 @@ fn names_choose_methods_as_in_modules() {
     let report = FileMerge::new(recipe, [a, b], &out).run().unwrap();
     let methods = report.tensors.iter().map(|tensor| tensor.method.as_str());
     assert_eq!(methods.collect::<Vec<_>>(), ["average", "take"]);
-    let merged = Checkpoint::open(out).unwrap();
+    let merged = CheckpointFile::open(out).unwrap();
     assert_eq!(numbers(&merged, "body.w"), [2.0]);
     assert_eq!(numbers(&merged, "head.w"), [3.0]);
 }

@@ -10,72 +10,78 @@ use nalgebra::DMatrix;
 
 use super::repair::each_batch;
 use super::spherical::filter_axes;
-use super::{MergeError, TensorMap};
+use super::{MergeError, RegMean, TensorMap};
 use crate::loss::{Batch, DataSet, LossError, MOST_PROGRAMS, Signature, Tensors};
 use crate::space::{float_tensors, to_host};
 use crate::symmetry::{Traced, flat, moved};
 
-/// The Gram matrices `G = Σ x xᵀ` of the inputs `x` of every linear map of a model, over a data set. They are what
-/// [`RegMean`](super::RegMean) needs.
-///
-/// The maps are found in the recorded forward pass: every parameter with two axes that is multiplied with something
-/// that depends on the batch, in a sum over its input axis. `x` are the vectors along the axis that is summed over; the
-/// sum is over all other axes, as examples and positions, and over all batches. It is not divided by their number. If a
-/// weight is used several times its matrices add up; a product that is computed twice from the same inputs counts once.
-/// Uses along the output axis, as of an encoder that is transposed to be the decoder, do not count, and neither do
-/// look-ups in embeddings and convolutions.
-///
-/// The result has a matrix `[in, in]` in f64 for each such weight, trained or frozen, by its first path. It can be
-/// stored, and is needed once for each model.
-///
-/// `outputs` is the closure of [`Risk::split`](crate::loss::Risk::split), and may also return several tensors. The
-/// model is evaluated as by [`Module::valid`].
-///
-/// # Cost
-///
-/// A recording for each set of shapes of a batch, and a forward pass of each batch on the device of the model, where
-/// batches are moved to. Inputs are downloaded; their products take `in²` operations for each vector in f64 on the
-/// host, once for all weights that read the same. Memory for the matrices of all weights, and for the inputs of all
-/// layers on one batch. Batches that are not [made of tensors only](Batch::IS_ONLY_TENSORS) are recorded one by one.
-///
-/// # Errors
-///
-/// [`MergeError::Symmetry`] if the closure cannot be recorded; [`MergeError::Statistics`] for an input that is not
-/// finite; [`MergeError::Loss`] for no batches, an empty batch, and data that cannot be read; [`MergeError::Linearize`]
-/// and [`MergeError::Space`] for a device that fails.
-///
-/// # References
-///
-/// Jin et al. 2023, *Dataless Knowledge Fusion by Merging Weights of Language Models*, arXiv:2212.09849.
-///
-/// # Example
-///
-/// ```
-/// use burn::nn::{Linear, LinearConfig};
-/// use burn::tensor::{Device, Tensor, TensorData};
-/// use burnscape::merge::input_grams;
-///
-/// let device = Device::default();
-/// let model = LinearConfig::new(2, 3).init(&device);
-/// let outputs = |m: &Linear, x: &Tensor<2>| m.forward(x.clone());
-/// let data = [[[1.0, 1.0], [1.0, 0.0]], [[0.0, 2.0], [0.0, 0.0]]]
-///     .map(|inputs| Tensor::<2>::from_floats(inputs, &device));
-/// let grams = input_grams(&outputs, &data, &model)?;
-/// let expected = TensorData::from([[2.0_f64, 1.0], [1.0, 5.0]]);
-/// assert_eq!(grams.get("weight"), Some(&expected));
-/// # Ok::<(), burnscape::merge::MergeError>(())
-/// ```
-pub fn input_grams<M, B, T, F, D>(outputs: &F, data: &D, model: &M) -> Result<TensorMap, MergeError>
-where
-    M: Module,
-    B: Batch,
-    T: Batch,
-    F: Fn(&M, &B) -> T,
-    D: DataSet<B> + ?Sized,
-{
-    let mut grams = Grams::new(outputs, model)?;
-    each_batch::<B, D>(data, |index, batch| grams.add::<B, T>(index, batch))?;
-    Ok(grams.into_map())
+impl RegMean {
+    /// The Gram matrices `G = Σ x xᵀ` of the inputs `x` of every linear map of a model, over a data set. They are what
+    /// [`RegMean`](super::RegMean) needs.
+    ///
+    /// The maps are found in the recorded forward pass: every parameter with two axes that is multiplied with something
+    /// that depends on the batch, in a sum over its input axis. `x` are the vectors along the axis that is summed over; the
+    /// sum is over all other axes, as examples and positions, and over all batches. It is not divided by their number. If a
+    /// weight is used several times its matrices add up; a product that is computed twice from the same inputs counts once.
+    /// Uses along the output axis, as of an encoder that is transposed to be the decoder, do not count, and neither do
+    /// look-ups in embeddings and convolutions.
+    ///
+    /// The result has a matrix `[in, in]` in f64 for each such weight, trained or frozen, by its first path. It can be
+    /// stored, and is needed once for each model.
+    ///
+    /// `outputs` is the closure of [`Risk::split`](crate::loss::Risk::split), and may also return several tensors. The
+    /// model is evaluated as by [`Module::valid`].
+    ///
+    /// # Cost
+    ///
+    /// A recording for each set of shapes of a batch, and a forward pass of each batch on the device of the model, where
+    /// batches are moved to. Inputs are downloaded; their products take `in²` operations for each vector in f64 on the
+    /// host, once for all weights that read the same. Memory for the matrices of all weights, and for the inputs of all
+    /// layers on one batch. Batches that are not [made of tensors only](Batch::IS_ONLY_TENSORS) are recorded one by one.
+    ///
+    /// # Errors
+    ///
+    /// [`MergeError::Symmetry`] if the closure cannot be recorded; [`MergeError::Statistics`] for an input that is not
+    /// finite; [`MergeError::Loss`] for no batches, an empty batch, and data that cannot be read; [`MergeError::Linearize`]
+    /// and [`MergeError::Space`] for a device that fails.
+    ///
+    /// # References
+    ///
+    /// Jin et al. 2023, *Dataless Knowledge Fusion by Merging Weights of Language Models*, arXiv:2212.09849.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Tensor, TensorData};
+    /// use burnscape::merge::RegMean;
+    ///
+    /// let device = Device::default();
+    /// let model = LinearConfig::new(2, 3).init(&device);
+    /// let outputs = |m: &Linear, x: &Tensor<2>| m.forward(x.clone());
+    /// let data = [[[1.0, 1.0], [1.0, 0.0]], [[0.0, 2.0], [0.0, 0.0]]]
+    ///     .map(|inputs| Tensor::<2>::from_floats(inputs, &device));
+    /// let grams = RegMean::input_grams(&outputs, &data, &model)?;
+    /// let expected = TensorData::from([[2.0_f64, 1.0], [1.0, 5.0]]);
+    /// assert_eq!(grams.get("weight"), Some(&expected));
+    /// # Ok::<(), burnscape::merge::MergeError>(())
+    /// ```
+    pub fn input_grams<M, B, T, F, D>(
+        outputs: &F,
+        data: &D,
+        model: &M,
+    ) -> Result<TensorMap, MergeError>
+    where
+        M: Module,
+        B: Batch,
+        T: Batch,
+        F: Fn(&M, &B) -> T,
+        D: DataSet<B> + ?Sized,
+    {
+        let mut grams = Grams::new(outputs, model)?;
+        each_batch::<B, D>(data, |index, batch| grams.add::<B, T>(index, batch))?;
+        Ok(grams.into_map())
+    }
 }
 
 /// The sums of all batches so far.

@@ -25,8 +25,8 @@
 //! | [`KarcherMean`] | the mean on the sphere, of any number | | yes |
 //! | [`ModelStock`] | the mean, drawn to the base by disagreement | yes | yes |
 //! | [`TaskArithmetic`] | sparse differences from the base: TIES, DARE, DELLA, breadcrumbs | yes | at density 1 or keep 1; sums of N models at scale 1/N |
-//! | [`FisherAverage`] | the mean weighted by importances of [`squared_gradients`] | | yes |
-//! | [`RegMean`] | least squares on the inputs of all models, by [`input_grams`] | | where the sum of Gram matrices is regular |
+//! | [`FisherAverage`] | the mean weighted by importances of [`FisherAverage::squared_gradients`] | | yes |
+//! | [`RegMean`] | least squares on the inputs of all models, by [`RegMean::input_grams`] | | where the sum of Gram matrices is regular |
 //! | [`TaskSingularVectors`] | orthogonal singular vectors of the differences (TSV-M) | yes | at full rank |
 //! | [`IsotropicMerge`] | differences with equal singular values (Iso-C) | yes | iff all singular values are equal, at scale 1/N; of vectors the mean |
 //!
@@ -109,10 +109,8 @@ pub use by_path::ByPath;
 pub use error::MergeError;
 #[cfg(feature = "files")]
 pub use files::{
-    Checkpoint, CheckpointDistance, FileMerge, StoredTensor, TensorDistance, WeightLayout,
+    CheckpointDistance, CheckpointFile, FileMerge, StoredTensor, TensorDistance, WeightLayout,
 };
-pub use fisher_diagonal::squared_gradients;
-pub use input_grams::input_grams;
 pub use method::{MergeMethod, MergePass};
 pub use methods::{
     Average, Combine, FisherAverage, IsotropicMerge, KarcherMean, ModelStock, RegMean, Slerp,

@@ -25,14 +25,14 @@ use crate::merge::plan::sample_ranges;
 ///
 /// ```
 /// use burn::tensor::TensorData;
-/// use burnscape::merge::{Checkpoint, TensorMap};
+/// use burnscape::merge::{CheckpointFile, TensorMap};
 ///
 /// let path = std::env::temp_dir().join(format!("checkpoint-{}.safetensors", std::process::id()));
 /// let mut map = TensorMap::new();
 /// map.insert("bias", TensorData::new(vec![1.0_f32, 2.0], [2]));
 /// map.write(&path)?;
 ///
-/// let checkpoint = Checkpoint::open(&path)?;
+/// let checkpoint = CheckpointFile::open(&path)?;
 /// let bias = &checkpoint.tensors()[0];
 /// assert_eq!((bias.name.as_str(), bias.dtype.as_str(), bias.bytes), ("bias", "f32", 8));
 /// assert_eq!(checkpoint.read("bias")?, TensorData::new(vec![1.0_f32, 2.0], [2]));
@@ -40,7 +40,7 @@ use crate::merge::plan::sample_ranges;
 /// # Ok::<(), burnscape::merge::MergeError>(())
 /// ```
 #[derive(Clone)]
-pub struct Checkpoint {
+pub struct CheckpointFile {
     inner: Arc<Inner>,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Contents {
     pub(super) scalars: BTreeMap<String, Scalar>,
 }
 
-/// A tensor of a [`Checkpoint`], as a header describes it.
+/// A tensor of a [`CheckpointFile`], as a header describes it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StoredTensor {
@@ -111,7 +111,7 @@ impl StoredTensor {
     }
 }
 
-impl Checkpoint {
+impl CheckpointFile {
     /// Opens a `.safetensors` or `.bpk` file, the `.index.json` of safetensors shards, or a directory that has one such
     /// index, or else one such file.
     ///
@@ -281,9 +281,9 @@ impl Checkpoint {
     }
 }
 
-impl fmt::Debug for Checkpoint {
+impl fmt::Debug for CheckpointFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Checkpoint")
+        f.debug_struct("CheckpointFile")
             .field("path", &self.inner.path)
             .field("num_tensors", &self.inner.tensors.len())
             .finish_non_exhaustive()

@@ -3,7 +3,7 @@ use std::fmt;
 use burn::tensor::TensorData;
 use serde::{Deserialize, Serialize};
 
-use super::Checkpoint;
+use super::CheckpointFile;
 use super::sources::{Types, check_same};
 use crate::merge::{MergeError, MergeTensor};
 use crate::writing::{number, write_aligned};
@@ -18,7 +18,7 @@ use crate::writing::{number, write_aligned};
 ///
 /// ```
 /// use burn::tensor::TensorData;
-/// use burnscape::merge::{Checkpoint, CheckpointDistance, TensorMap};
+/// use burnscape::merge::{CheckpointFile, CheckpointDistance, TensorMap};
 ///
 /// let folder = std::env::temp_dir().join(format!("distance-{}", std::process::id()));
 /// std::fs::create_dir_all(&folder)?;
@@ -27,7 +27,7 @@ use crate::writing::{number, write_aligned};
 ///     map.insert("w", TensorData::new(numbers.to_vec(), [2]));
 ///     let path = folder.join(name);
 ///     map.write(&path)?;
-///     Checkpoint::open(&path)
+///     CheckpointFile::open(&path)
 /// };
 /// let a = checkpoint("a.safetensors", [3.0, 4.0])?;
 /// let b = checkpoint("b.safetensors", [3.0, 0.0])?;
@@ -81,7 +81,7 @@ impl CheckpointDistance {
     /// # Errors
     ///
     /// [`MergeError::DifferentTensors`] unless both have the same tensors, by name and shape; [`MergeError::File`].
-    pub fn between(a: &Checkpoint, b: &Checkpoint) -> Result<Self, MergeError> {
+    pub fn between(a: &CheckpointFile, b: &CheckpointFile) -> Result<Self, MergeError> {
         check_same(a, b, Types::Any)?;
         let (mut tensors, mut not_compared) = (Vec::new(), Vec::new());
         let mut total = Sums::default();

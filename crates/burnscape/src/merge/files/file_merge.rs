@@ -17,7 +17,7 @@ use crate::merge::{ByPath, MergeError, MergeReport, Recipe};
 ///
 /// # Files
 ///
-/// Inputs are what [`Checkpoint::open`](super::Checkpoint::open) opens, in any mix of formats. All of them must have
+/// Inputs are what [`CheckpointFile::open`](super::CheckpointFile::open) opens, in any mix of formats. All of them must have
 /// the same tensors, by name and shape; all that differ are named. Merge files of one writer: a linear layer of PyTorch
 /// is the transpose of Burn's, and a name is all that a file says about a tensor.
 ///
@@ -58,7 +58,7 @@ use crate::merge::{ByPath, MergeError, MergeReport, Recipe};
 /// ```
 /// use burn::nn::LinearConfig;
 /// use burn::tensor::Device;
-/// use burnscape::merge::{Average, Checkpoint, FileMerge, Recipe, TensorMap};
+/// use burnscape::merge::{Average, CheckpointFile, FileMerge, Recipe, TensorMap};
 ///
 /// let folder = std::env::temp_dir().join(format!("file-merge-{}", std::process::id()));
 /// std::fs::create_dir_all(&folder)?;
@@ -70,7 +70,7 @@ use crate::merge::{ByPath, MergeError, MergeReport, Recipe};
 /// let out = folder.join("merged.safetensors");
 /// let report = FileMerge::new(Recipe::new(Average), &paths, &out).run()?;
 /// assert_eq!(report.tensors.len(), 2); // `bias` and `weight`
-/// let [a, b, merged] = [&paths[0], &paths[1], &out].map(Checkpoint::open);
+/// let [a, b, merged] = [&paths[0], &paths[1], &out].map(CheckpointFile::open);
 /// let (a, b, merged) = (a?.read("bias")?, b?.read("bias")?, merged?.read("bias")?);
 /// let means = a.iter::<f32>().zip(b.iter::<f32>()).map(|(a, b)| (a + b) / 2.0);
 /// assert!(means.zip(merged.iter::<f32>()).all(|(mean, merged)| (mean - merged).abs() < 1e-6));

@@ -278,7 +278,7 @@ mod tests {
 
     use burn::tensor::TensorData;
 
-    use super::super::Checkpoint;
+    use super::super::CheckpointFile;
     use super::*;
     use crate::merge::{Average, Combine, Recipe, Sparsify, TaskArithmetic, TensorMap};
 
@@ -302,7 +302,7 @@ mod tests {
         let merge = FileMerge::new(recipe, [a, b], out).with_base(base);
         let mut job = Job::new(&merge, None).unwrap();
         let read =
-            |job: &Job| -> Vec<u64> { job.sources.all().map(Checkpoint::bytes_read).collect() };
+            |job: &Job| -> Vec<u64> { job.sources.all().map(CheckpointFile::bytes_read).collect() };
         assert_eq!(read(&job), [0; 3]);
         job.prepare().unwrap();
         let job = Arc::new(job);

@@ -18,7 +18,7 @@ mod writer;
 use std::fmt::Display;
 use std::path::Path;
 
-pub use checkpoint::{Checkpoint, StoredTensor};
+pub use checkpoint::{CheckpointFile, StoredTensor};
 pub use distance::{CheckpointDistance, TensorDistance};
 pub use file_merge::FileMerge;
 pub use layout::WeightLayout;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::writer::Item;
-use super::{Checkpoint, cannot_write, refused};
+use super::{CheckpointFile, cannot_write, refused};
 use crate::merge::MergeError;
 use crate::range::ensure;
 
@@ -73,10 +73,10 @@ impl Output {
     pub(super) fn check<'c>(
         self,
         path: &Path,
-        inputs: impl IntoIterator<Item = &'c Checkpoint>,
+        inputs: impl IntoIterator<Item = &'c CheckpointFile>,
     ) -> Result<(), MergeError> {
         if let Ok(own) = fs::canonicalize(path) {
-            for file in inputs.into_iter().flat_map(Checkpoint::files) {
+            for file in inputs.into_iter().flat_map(CheckpointFile::files) {
                 if fs::canonicalize(file).is_ok_and(|file| file == own) {
                     let message = format!(
                         "the result would replace an input, `{}`; use another path",

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
 
-use super::{Checkpoint, StoredTensor};
+use super::{CheckpointFile, StoredTensor};
 use crate::merge::MergeError;
 use crate::merge::plan::Role;
 
 /// The base, if there is one, and the models. The tensors of all of them are in one order.
 pub(super) struct Sources {
-    base: Option<Checkpoint>,
-    models: Vec<Checkpoint>,
+    base: Option<CheckpointFile>,
+    models: Vec<CheckpointFile>,
 }
 
 impl Sources {
@@ -25,9 +25,9 @@ impl Sources {
         if models.is_empty() {
             return Err(MergeError::NoModels);
         }
-        let base = base.map(Checkpoint::open).transpose()?;
-        let models = models.iter().map(Checkpoint::open);
-        let models: Vec<Checkpoint> = models.collect::<Result<_, _>>()?;
+        let base = base.map(CheckpointFile::open).transpose()?;
+        let models = models.iter().map(CheckpointFile::open);
+        let models: Vec<CheckpointFile> = models.collect::<Result<_, _>>()?;
         let sources = Self { base, models };
         for other in sources.others() {
             check_same(sources.first(), other, types)?;
@@ -44,17 +44,17 @@ impl Sources {
     }
 
     /// The one that gives everything that is not merged: the base, or the first model.
-    pub(super) fn first(&self) -> &Checkpoint {
+    pub(super) fn first(&self) -> &CheckpointFile {
         self.base.as_ref().unwrap_or(&self.models[0])
     }
 
     /// All but the first.
-    pub(super) fn others(&self) -> impl Iterator<Item = &Checkpoint> {
+    pub(super) fn others(&self) -> impl Iterator<Item = &CheckpointFile> {
         let skipped = usize::from(self.base.is_none());
         self.models.iter().skip(skipped)
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Checkpoint> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &CheckpointFile> {
         self.base.iter().chain(&self.models)
     }
 
@@ -86,11 +86,11 @@ pub(super) enum Types {
 
 /// Refuses a checkpoint whose tensors are not those of the first one.
 pub(super) fn check_same(
-    first: &Checkpoint,
-    other: &Checkpoint,
+    first: &CheckpointFile,
+    other: &CheckpointFile,
     types: Types,
 ) -> Result<(), MergeError> {
-    let names = |checkpoint: &Checkpoint| -> BTreeSet<String> {
+    let names = |checkpoint: &CheckpointFile| -> BTreeSet<String> {
         let tensors = checkpoint.tensors().iter();
         tensors.map(|tensor| tensor.name.clone()).collect()
     };

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use burn::tensor::{Bytes, TensorData};
 
-use super::Checkpoint;
+use super::CheckpointFile;
 use super::stored_type::StoredType;
 use super::writer::{Item, Produce, write_safetensors};
 use crate::merge::{MergeError, TensorMap, TensorStore};
 
-impl TensorStore for Checkpoint {
+impl TensorStore for CheckpointFile {
     fn tensor_names(&self) -> Vec<String> {
         let floats = self.tensors().iter().filter(|tensor| tensor.is_float());
         floats.map(|tensor| tensor.name.clone()).collect()
@@ -26,7 +26,7 @@ impl TensorStore for Checkpoint {
 }
 
 impl TensorMap {
-    /// Writes a safetensors file (feature `files`), which [`Checkpoint::open`] reads. It is written beside its place
+    /// Writes a safetensors file (feature `files`), which [`CheckpointFile::open`] reads. It is written beside its place
     /// and moved there at the end.
     ///
     /// # Cost
@@ -42,12 +42,12 @@ impl TensorMap {
     /// ```
     /// use burn::nn::LinearConfig;
     /// use burn::tensor::Device;
-    /// use burnscape::merge::{Checkpoint, TensorMap};
+    /// use burnscape::merge::{CheckpointFile, TensorMap};
     ///
     /// let path = std::env::temp_dir().join(format!("map-{}.safetensors", std::process::id()));
     /// let map = TensorMap::of_module(&LinearConfig::new(3, 2).init(&Device::default()))?;
     /// map.write(&path)?;
-    /// let read = Checkpoint::open(&path)?;
+    /// let read = CheckpointFile::open(&path)?;
     /// assert_eq!(Some(&read.read("weight")?), map.get("weight"));
     /// # std::fs::remove_file(&path).ok();
     /// # Ok::<(), burnscape::merge::MergeError>(())

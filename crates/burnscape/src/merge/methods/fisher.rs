@@ -18,7 +18,7 @@ use crate::merge::{MergeError, MergeMethod, MergeTensor, TensorStore};
 ///
 /// element by element; and `Σ w_i θ_i / Σ w_i` where the denominator is zero. This is the maximum of the product of
 /// Gaussian posteriors around the models, with diagonal precisions `F_i`.
-/// [`squared_gradients`](crate::merge::squared_gradients) collects the usual ones, the diagonal of the empirical Fisher
+/// [`squared_gradients`](Self::squared_gradients) collects the usual ones, the diagonal of the empirical Fisher
 /// matrix; any importances of zero or more will do.
 ///
 /// Tensors of which no model has importances, such as frozen parameters, are averaged, which the

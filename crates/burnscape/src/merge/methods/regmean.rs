@@ -26,7 +26,7 @@ const ASYMMETRY: f64 = 1e-5;
 /// W = (Σ_i w_i G_i)⁻¹ Σ_i w_i G_i W_i,
 /// ```
 ///
-/// which minimizes `Σ w_i |X_i W − X_i W_i|²`. [`input_grams`](crate::merge::input_grams) collects them. They are sums
+/// which minimizes `Σ w_i |X_i W − X_i W_i|²`. [`input_grams`](Self::input_grams) collects them. They are sums
 /// over examples, so that a model with more of them counts more. Off-diagonals are multiplied by `off_diagonal` first,
 /// which stands for inputs that are not quite those of the data, and makes singular sums regular. With a `ridge` of
 /// `ρ`, `ρ m I` is added to `Σ w G` and `ρ m W̄` to `Σ w G W`, where `m` is the mean of the diagonal of `Σ w G` and
@@ -70,7 +70,7 @@ const ASYMMETRY: f64 = 1e-5;
 /// use burn::module::Param;
 /// use burn::nn::Linear;
 /// use burn::tensor::{Device, Tensor};
-/// use burnscape::merge::{Recipe, RegMean, input_grams};
+/// use burnscape::merge::{Recipe, RegMean};
 ///
 /// let device = Device::default();
 /// let map = |weight: [[f32; 2]; 2]| Linear {
@@ -81,8 +81,8 @@ const ASYMMETRY: f64 = 1e-5;
 /// let outputs = |m: &Linear, x: &Tensor<2>| m.forward(x.clone());
 /// let data = |inputs: [[f32; 2]; 3]| [Tensor::<2>::from_floats(inputs, &device)];
 /// // Gram matrices [2, 1; 1, 1] and [1, 0; 0, 3].
-/// let of_a = input_grams(&outputs, &data([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]), &a)?;
-/// let of_b = input_grams(&outputs, &data([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0_f32.sqrt()]]), &b)?;
+/// let of_a = RegMean::input_grams(&outputs, &data([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]), &a)?;
+/// let of_b = RegMean::input_grams(&outputs, &data([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0_f32.sqrt()]]), &b)?;
 ///
 /// let method = RegMean::new(vec![Arc::new(of_a), Arc::new(of_b)]).with_off_diagonal(1.0);
 /// let merged = Recipe::new(method).run(None, &[&a, &b])?.model;
@@ -134,7 +134,7 @@ impl RegMean {
     ) -> Result<DMatrix<f64>, MergeError> {
         let refused = |what: String| {
             let message = format!(
-                "the Gram matrix of model {model} {what}; collect it with `input_grams` on the model that is merged"
+                "the Gram matrix of model {model} {what}; collect it with `RegMean::input_grams` on the model that is merged"
             );
             unusable(tensor.name(), message)
         };
