@@ -11,8 +11,9 @@
 //! - `tasks`: three networks that know some digits each, merged by every method.
 //! - `federated`: five clients with different digits, whose networks are averaged after 1, 10 and 100 steps each.
 //!
-//! Numbers are means ± standard errors over ten repetitions with other seeds. What is chosen (the best single network,
-//! the members of a greedy soup, a scale) is chosen on held-out images, never on test images.
+//! Numbers are means ± standard errors over ten repetitions with other seeds. A difference is clear if a 95 % interval
+//! of the differences within repetitions does not contain zero. What is chosen (the best single network, the members of
+//! a greedy soup, a scale) is chosen on held-out images, never on test images.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ mod merging_methods {
     pub(crate) mod task_methods;
     pub(crate) mod tasks;
     pub(crate) mod training;
+    pub(crate) mod verdicts;
 }
 
 /// The survey's data.
@@ -122,7 +124,8 @@ fn run(args: &Args) -> Result<(), Failure> {
     for part in Part::value_variants().iter().filter(is_chosen) {
         let began = Instant::now();
         part.run(args, &data)?;
-        eprintln!("{part:?}: {:.1} s", began.elapsed().as_secs_f64());
+        let (name, took) = (format!("{part:?}").to_lowercase(), began.elapsed());
+        eprintln!("  ({name} took {:.1} s)\n", took.as_secs_f64());
     }
     println!("Took {:.0} s.", started.elapsed().as_secs_f64().ceil());
     Ok(())

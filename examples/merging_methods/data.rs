@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use burnscape::loss::Batch;
 
+use super::scores::CONFIDENCE;
 use crate::Failure;
 use crate::survey::data::{ATTRIBUTION, Digits, Split};
 use crate::training_dynamics::table::heading;
@@ -59,10 +60,14 @@ impl Data {
             "Merging networks for handwritten digits",
             &format!(
                 "{} images of 8 × 8 pixels to learn from, {} held out to choose by, {} to test. SGD with a \
-                 momentum of 0.9 and batches of {BATCH_SIZE}, unless another is named. {ATTRIBUTION}.",
+                 momentum of 0.9 and batches of {BATCH_SIZE}, unless another is named. Numbers are means ± standard \
+                 errors over repetitions with other seeds. A difference is taken within each repetition; it is clear if \
+                 the {:.0} % interval of its mean (Student's, wider where differences are skewed) does not contain \
+                 zero. {ATTRIBUTION}.",
                 self.train.labels.len(),
                 self.held_out.labels.len(),
                 self.test.labels.len(),
+                100.0 * CONFIDENCE,
             ),
         );
     }

@@ -13,6 +13,7 @@ use super::network::{CLASSES, Net};
 use super::predictions::best_single;
 use super::scores::{Score, Scores};
 use super::training::{Batches, Plan, bar, train};
+use super::verdicts::list;
 use crate::training_dynamics::table::{heading, meaning};
 use crate::{Args, Failure};
 
@@ -25,9 +26,9 @@ const LOCAL_STEPS: [usize; 3] = [1, 10, 100];
 /// Without momentum, which a round would forget.
 const RATE: f64 = 0.2;
 
-const SINGLE: &str = "best single client, alone";
+const SINGLE: &str = "best single client";
 const AVERAGE: &str = "plain average, once at the end";
-const TOGETHER: &str = "one network on all images";
+const TOGETHER: &str = "network trained on all images";
 
 pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
     let (width, steps, seeds) = (args.width(WIDTH), args.steps(STEPS), args.seeds());
@@ -80,9 +81,23 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
     }
     progress.finish_and_clear();
     scores.print();
+    let pairs = local_steps
+        .iter()
+        .map(|&local| (row(local, ", aligned"), row(local, "")));
+    let pairs: Vec<(String, String)> = pairs.collect();
     let mut sentences = Vec::new();
-    for &local in &local_steps {
-        sentences.push(scores.compared(&row(local, ", aligned"), &row(local, "")));
+    if pairs
+        .iter()
+        .all(|(aligned, plain)| scores.are_equal(aligned, plain))
+    {
+        sentences.push(
+            "Without own starts the alignment changed nothing: clients that begin each round with one network keep \
+             their units in the same order."
+                .to_string(),
+        );
+    } else {
+        let compared = pairs.iter();
+        sentences.extend(compared.map(|(aligned, plain)| scores.compared(aligned, plain)));
     }
     let longest = *local_steps.last().ok_or("no local steps")?;
     let [aligned, plain] =
@@ -90,19 +105,19 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
     sentences.push(scores.compared(&aligned, &plain));
     sentences.push(scores.compared(&row(1, ""), TOGETHER));
     sentences.push(scores.compared(&row(1, ""), SINGLE));
-    meaning(&format!(
+    meaning(
         "Own starts: in the first round each client begins with other initial weights, so that there is something \
-         to align. Accuracy on test images. {}.",
-        sentences.join("; ")
-    ));
+         to align.",
+    );
+    list("Accuracy on test images:", &sentences);
     Ok(())
 }
 
 /// The name of a row.
 fn row(local: usize, kind: &str) -> String {
     match local {
-        1 => format!("averaged every step{kind}"),
-        _ => format!("averaged every {local} steps{kind}"),
+        1 => format!("average every step{kind}"),
+        _ => format!("average every {local} steps{kind}"),
     }
 }
 

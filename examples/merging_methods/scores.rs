@@ -5,13 +5,14 @@ use burnscape::krylov::Estimate;
 use super::data::Data;
 use super::network::Net;
 use super::predictions::Predictions;
+use super::verdicts::capitalized;
 use crate::training_dynamics::table::{table, with_error};
 
-/// Differences are clear if an interval with this confidence excludes zero.
-const CONFIDENCE: f64 = 0.95;
+/// A difference is clear if an interval with this confidence does not contain zero.
+pub(crate) const CONFIDENCE: f64 = 0.95;
 
 /// The loss and accuracy of one network or ensemble.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Score {
     train_loss: f64,
     test_loss: f64,
@@ -76,34 +77,61 @@ impl Scores {
         table(&headings, &rows.collect::<Vec<_>>());
     }
 
-    /// The accuracy of one row on the test images beside that of another one, repetition by repetition, in words.
+    /// The accuracy of one row on the test images beside that of another one, repetition by repetition, in a sentence.
     pub(crate) fn compared(&self, name: &str, with: &str) -> String {
         let [own, other] = [name, with].map(|name| self.accuracies(name));
         let gaps = own.iter().zip(&other).map(|(own, other)| own - other);
-        let gap = Estimate::of(&gaps.collect::<Vec<f64>>());
+        let gaps: Vec<f64> = gaps.collect();
+        let name = capitalized(name);
+        if gaps.iter().all(|gap| *gap == 0.0) {
+            let count = gaps.len();
+            return format!("{name}: as accurate as the {with} in {count} of {count} repetitions.");
+        }
+        let gap = Estimate::of(&gaps);
         let side = if gap.value < 0.0 { "below" } else { "above" };
         let points = gap.value.abs();
         let clearly = match gap.half_width(CONFIDENCE) {
-            None => "one repetition says nothing",
-            Some(width) if width >= points => "no clear difference",
-            Some(_) => "a clear difference",
+            None => "one repetition, which does not tell",
+            Some(width) if width >= points => "not clear",
+            Some(_) => "clear",
         };
         let error = gap.standard_error.map(|error| format!(" ± {error:.2}"));
         let error = error.unwrap_or_default();
-        format!("{name}: {points:.2}{error} points {side} {with}, {clearly}")
+        format!("{name}: {points:.2}{error} points {side} the {with} ({clearly}).")
+    }
+
+    /// Whether two rows have the same scores in every repetition.
+    pub(crate) fn are_equal(&self, one: &str, other: &str) -> bool {
+        self.row(one) == self.row(other)
+    }
+
+    /// The mean accuracy of a row on the test images.
+    pub(crate) fn accuracy(&self, name: &str) -> f64 {
+        Estimate::of(&self.accuracies(name)).value
+    }
+
+    /// The mean loss of a row on the test images.
+    pub(crate) fn loss(&self, name: &str) -> f64 {
+        let losses = self.row(name).iter().map(|score| score.test_loss);
+        Estimate::of(&losses.collect::<Vec<f64>>()).value
     }
 
     /// The name of the row with the highest mean accuracy on the test images, of those that `is_candidate`.
     pub(crate) fn best(&self, is_candidate: impl Fn(&str) -> bool) -> Option<&str> {
-        let rows = self.rows.iter().filter(|(name, _)| is_candidate(name));
-        let means = rows.map(|(name, _)| (name, Estimate::of(&self.accuracies(name)).value));
+        let names = self.rows.iter().map(|(name, _)| name.as_str());
+        let candidates = names.filter(|name| is_candidate(name));
+        let means = candidates.map(|name| (name, self.accuracy(name)));
         let best = means.max_by(|a, b| a.1.total_cmp(&b.1));
-        best.map(|(name, _)| name.as_str())
+        best.map(|(name, _)| name)
     }
 
     fn accuracies(&self, name: &str) -> Vec<f64> {
-        let row = self.rows.iter().find(|(known, _)| known == name);
-        let scores = row.iter().flat_map(|(_, scores)| scores);
+        let scores = self.row(name).iter();
         scores.map(|score| score.test_accuracy).collect()
+    }
+
+    fn row(&self, name: &str) -> &[Score] {
+        let row = self.rows.iter().find(|(known, _)| known == name);
+        row.map_or(&[], |(_, scores)| scores.as_slice())
     }
 }

@@ -12,6 +12,7 @@ use super::network::{Net, loss};
 use super::predictions::{best_single, error_correlation};
 use super::scores::{Score, Scores};
 use super::training::{Batches, Plan, bar, train, trained};
+use super::verdicts::list;
 use crate::training_dynamics::table::{heading, meaning, table, with_error};
 use crate::{Args, Failure};
 
@@ -110,16 +111,37 @@ pub(crate) fn run(args: &Args, data: &Data) -> Result<(), Failure> {
     };
     meaning(&format!(
         "Error correlation: of being wrong on a test image, the mean over pairs of networks. The errors of networks \
-         from one start are {relation} ({alike:.2} beside {unlike:.2}). Accuracy on test images, from one start: {}; \
-         {}; {}. From different starts: {}; {}; {}.",
+         from one start are {relation} ({alike:.2} beside {unlike:.2})."
+    ));
+    let mut sentences = vec![
         one_start.scores.compared(AVERAGE, SINGLE),
-        one_start.scores.compared(GREEDY, AVERAGE),
+        one_start.scores.compared(GREEDY, SINGLE),
         one_start.scores.compared(ENSEMBLE, AVERAGE),
+    ];
+    sentences.extend(alone(GREEDY, &one_start.sizes));
+    list("From one start, accuracy on test images:", &sentences);
+    let mut sentences = vec![
         different.scores.compared(AVERAGE, SINGLE),
         different.scores.compared(ALIGNED, AVERAGE),
+        different.scores.compared(ALIGNED, SINGLE),
         different.scores.compared(ENSEMBLE, ALIGNED),
-    ));
+    ];
+    sentences.extend(alone(GREEDY, &different.sizes));
+    sentences.extend(alone(ALIGNED_GREEDY, &different.aligned_sizes));
+    list(
+        "From different starts, accuracy on test images:",
+        &sentences,
+    );
     Ok(())
+}
+
+/// A sentence about greedy soups of one network.
+fn alone(name: &str, sizes: &[f64]) -> Option<String> {
+    let times = sizes.iter().filter(|size| **size == 1.0).count();
+    let count = sizes.len();
+    (times > 0).then(|| {
+        format!("The {name} kept the best network alone in {times} of {count} repetitions.")
+    })
 }
 
 /// What is known of five networks, over repetitions.
@@ -129,6 +151,8 @@ struct Soups {
     correlations: Vec<f64>,
     /// Networks in the greedy soup.
     sizes: Vec<f64>,
+    /// Networks in the greedy soup of aligned networks.
+    aligned_sizes: Vec<f64>,
 }
 
 impl Soups {
@@ -160,8 +184,9 @@ impl Soups {
         })?;
         let all: Vec<&Net> = aligned.models.iter().collect();
         self.scores.add(ALIGNED, Score::of(&average(&all)?, data));
-        let (greedy, _) = greedy(&aligned.models, data)?;
+        let (greedy, size) = greedy(&aligned.models, data)?;
         self.scores.add(ALIGNED_GREEDY, Score::of(&greedy, data));
+        self.aligned_sizes.push(size as f64);
         Ok(())
     }
 

@@ -20,7 +20,10 @@ const RIDGE: f64 = 1e-3;
 const SHARE: f64 = 0.5;
 
 /// The best of these is chosen on held-out images.
-pub(crate) const SCALES: [f64; 6] = [0.2, 1.0 / 3.0, 0.5, 0.75, 1.0, 1.5];
+pub(crate) const SCALES: [f64; 8] = [0.2, 1.0 / 3.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0];
+/// What the names of methods end with that look at data.
+pub(crate) const USES_DATA: &str = "(uses data)";
+pub(crate) const MODEL_STOCK: &str = "model stock";
 
 /// A method, for a scale of the merged task vector or without one.
 pub(crate) struct Method {
@@ -58,7 +61,7 @@ pub(crate) fn without_data() -> Vec<Method> {
         scaled("Iso-C", |scale| {
             Recipe::new(IsotropicMerge::new().with_scale(scale))
         }),
-        fixed("model stock", Recipe::new(ModelStock)),
+        fixed(MODEL_STOCK, Recipe::new(ModelStock)),
         fixed("Karcher mean", Recipe::new(KarcherMean::new())),
     ]
 }
@@ -85,8 +88,11 @@ pub(crate) fn with_data(
     }
     let regmean = RegMean::new(grams).with_ridge(RIDGE);
     Ok(vec![
-        fixed("Fisher", Recipe::new(FisherAverage::new(importances))),
-        fixed("RegMean", Recipe::new(regmean)),
+        fixed(
+            "Fisher (uses data)",
+            Recipe::new(FisherAverage::new(importances)),
+        ),
+        fixed("RegMean (uses data)", Recipe::new(regmean)),
     ])
 }
 

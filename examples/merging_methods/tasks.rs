@@ -1,5 +1,6 @@
 //! Three networks that know some digits each, merged into one that knows all.
 
+use burnscape::krylov::Estimate;
 use burnscape::merge::{Recipe, average};
 use indicatif::ProgressBar;
 
@@ -7,9 +8,10 @@ use super::data::Data;
 use super::network::Net;
 use super::predictions::{best_single, held_out_loss};
 use super::scores::{Score, Scores};
-use super::task_methods::{Make, Method, SCALES, with_data, without_data};
+use super::task_methods::{MODEL_STOCK, Make, Method, SCALES, USES_DATA, with_data, without_data};
 use super::training::{Batches, Plan, bar, train, trained};
-use crate::training_dynamics::table::{heading, meaning, table, with_error};
+use super::verdicts::{capitalized, list};
+use crate::training_dynamics::table::{heading, meaning, table};
 use crate::{Args, Failure};
 
 const WIDTH: usize = 128;
@@ -82,6 +84,34 @@ struct Scaled {
     chosen: Vec<f64>,
 }
 
+impl Scaled {
+    /// How often a scale was chosen.
+    fn times(&self, scale: f64) -> usize {
+        self.chosen
+            .iter()
+            .filter(|chosen| **chosen == scale)
+            .count()
+    }
+
+    /// Sentences about choices of the smallest and the largest scale: a better one may lie beyond it.
+    fn at_the_ends(&self) -> Vec<String> {
+        let ends = [
+            (SCALES[0], "smallest", "smaller"),
+            (SCALES[SCALES.len() - 1], "largest", "larger"),
+        ];
+        let sentences = ends.into_iter().filter_map(|(scale, which, beyond)| {
+            let (name, times, count) = (self.name, self.times(scale), self.chosen.len());
+            (times > 0).then(|| {
+                format!(
+                    "{} chose the {which} scale in {times} of {count} repetitions: the best one may be {beyond}.",
+                    capitalized(name)
+                )
+            })
+        });
+        sentences.collect()
+    }
+}
+
 impl Found {
     fn add(
         &mut self,
@@ -148,18 +178,19 @@ impl Found {
 
     fn print(&self) {
         self.scores.print();
-        println!("  Loss on held-out images by scale, and the scales that were chosen\n");
+        println!("  Mean loss on held-out images by scale, and how often each scale was chosen\n");
         let mut headings = vec![String::new()];
         headings.extend(SCALES.map(|scale| format!("{scale:.2}")));
         headings.push("chosen".to_string());
         let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
         let rows = self.scales.iter().map(|method| {
             let mut row = vec![method.name.to_string()];
-            row.extend(method.losses.iter().map(|losses| with_error(losses, 2)));
-            let counts = SCALES.map(|scale| {
-                let times = method.chosen.iter().filter(|chosen| **chosen == scale);
-                (scale, times.count())
-            });
+            let means = method
+                .losses
+                .iter()
+                .map(|losses| Estimate::of(losses).value);
+            row.extend(means.map(|mean| format!("{mean:.2}")));
+            let counts = SCALES.map(|scale| (scale, method.times(scale)));
             let chosen = counts.iter().filter(|(_, times)| *times > 0);
             let chosen = chosen.map(|(scale, times)| format!("{times} × {scale:.2}"));
             row.push(chosen.collect::<Vec<_>>().join(", "));
@@ -167,22 +198,58 @@ impl Found {
         });
         table(&headings, &rows.collect::<Vec<_>>());
 
-        let others = [START, SINGLE, AVERAGE, ENSEMBLE];
-        let best = self.scores.best(|name| !others.contains(&name));
-        let best = best.unwrap_or(ARITHMETIC);
-        let mut sentences = vec![
-            self.scores.compared(ARITHMETIC, AVERAGE),
-            self.scores.compared(ARITHMETIC, START),
-            self.scores.compared(AVERAGE, SINGLE),
-        ];
-        if best != ARITHMETIC {
-            sentences.push(self.scores.compared(best, ARITHMETIC));
-        }
-        meaning(&format!(
+        meaning(
             "At a scale of ⅓ task arithmetic is the plain average. DARE, DELLA and breadcrumbs are sums here as well. \
-             The best of the methods on the test images is {best}; it was found there, so that its lead is partly luck. \
-             Accuracy on test images. {}.",
-            sentences.join("; ")
-        ));
+             Fisher and RegMean use statistics of each network on images of its own digits.",
+        );
+        list("Accuracy on test images:", &self.verdicts());
+    }
+
+    fn verdicts(&self) -> Vec<String> {
+        let scores = &self.scores;
+        let is_method = |name: &str| ![START, SINGLE, AVERAGE, ENSEMBLE].contains(&name);
+        let best = [
+            scores.best(|name| is_method(name) && !name.ends_with(USES_DATA)),
+            scores.best(is_method),
+        ];
+        let mut best: Vec<&str> = best.into_iter().flatten().collect();
+        best.dedup();
+        let mut sentences = vec![
+            scores.compared(AVERAGE, SINGLE),
+            scores.compared(AVERAGE, START),
+            scores.compared(ARITHMETIC, AVERAGE),
+        ];
+        let is_torn = scores.loss(ARITHMETIC) < scores.loss(AVERAGE)
+            && scores.accuracy(ARITHMETIC) < scores.accuracy(AVERAGE);
+        if is_torn {
+            sentences.push(
+                "Task arithmetic has a lower test loss than the plain average: its scale was chosen by the loss, not \
+                 by the accuracy."
+                    .to_string(),
+            );
+        }
+        let others = best.iter().filter(|name| **name != ARITHMETIC);
+        sentences.extend(others.map(|name| scores.compared(name, AVERAGE)));
+        sentences.push(
+            "The best of all methods and the best of those without data were found on the test images: their lead is \
+             partly luck."
+                .to_string(),
+        );
+        if scores.accuracy(ENSEMBLE) < scores.accuracy(AVERAGE) {
+            sentences.push(
+                "The ensemble is less accurate than the plain average: each network is sure that every image shows one \
+                 of its own digits, and the mean of the probabilities cannot tell which network is right."
+                    .to_string(),
+            );
+        }
+        if scores.are_equal(MODEL_STOCK, START) {
+            sentences.push(
+                "Model stock is the base: the differences of networks with disjoint digits are at right angles or \
+                 wider on average, so that its t is 0, and nothing of them is added."
+                    .to_string(),
+            );
+        }
+        sentences.extend(self.scales.iter().flat_map(Scaled::at_the_ends));
+        sentences
     }
 }

@@ -6,7 +6,9 @@ use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Tensor};
 use burnscape::loss::{Batch, NormalizationPolicy, Risk};
-use burnscape::merge::{MergeError, SlerpUnit, average, interpolate, slerp, weighted};
+use burnscape::merge::{
+    Average, MergeError, Recipe, SlerpUnit, Take, average, interpolate, slerp, weighted,
+};
 use burnscape::optim::SwaConfig;
 use burnscape::space::unshared_copy;
 use burnscape_testkit::models::Normalized;
@@ -388,6 +390,39 @@ fn running_statistics_follow_their_policy() {
     let empty = Risk::new(&loss, &empty);
     let none = NormalizationPolicy::ReestimateAll.normalize(&empty, &merged, &models);
     assert!(matches!(refusal(none), MergeError::Loss(_)));
+}
+
+/// Its parameters and its running statistics; the rest is a mean.
+#[test]
+fn a_layer_that_is_taken_has_its_running_statistics() {
+    let net = |seed| scattered(&Normalized::new([4, 5, 2], &device()), seed);
+    let [a, b] = [1, 2].map(net);
+    let recipe = Recipe::new(Average).with("norm", Take::Model(1));
+    let merged = recipe.run(None, &[&a, &b]).expect("a model");
+    let found = parameters(&merged.model);
+    let (taken, mean) = (
+        parameters(&b),
+        parameters(&average(&[&a, &b]).expect("a mean")),
+    );
+    let mut count = 0;
+    for ((found, taken), mean) in found.iter().zip(&taken).zip(&mean) {
+        if found.path.starts_with("norm") {
+            count += 1;
+            assert_eq!(found.values, taken.values, "{}", found.path);
+        } else {
+            let gap = found.values.iter().zip(&mean.values);
+            assert!(gap.into_iter().all(|(a, b)| (a - b).abs() < 1e-14));
+        }
+    }
+    assert_eq!(count, 4);
+    let tensors = merged.report.tensors.iter();
+    let mut tensors = tensors.filter(|tensor| tensor.name.starts_with("norm"));
+    assert!(tensors.all(|tensor| tensor.note.as_deref() == Some("as in model 1")));
+    // From the base.
+    let recipe = Recipe::new(Average).with("norm", Take::Base);
+    let merged = recipe.run(Some(&a), &[&b]).expect("a model").model;
+    let values = |net: &Normalized| net.running().map(Tensor::into_data);
+    assert_eq!(values(&merged), values(&a));
 }
 
 #[test]

@@ -10,8 +10,11 @@ pub(crate) enum CommandError {
     #[error("{0}")]
     Usage(String),
     /// A file in the way, or one that cannot be read.
-    #[error("`{path}`: {message}")]
+    #[error("`{path}` {message}")]
     File { path: String, message: String },
+    /// What the library refuses, in words of the command.
+    #[error("{0}")]
+    Refused(String),
     /// What the library refuses.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -34,7 +37,7 @@ impl CommandError {
                 | MergeError::NoLayout { .. } => 2,
                 _ => 1,
             },
-            Self::File { .. } | Self::Output(_) => 1,
+            Self::File { .. } | Self::Refused(_) | Self::Output(_) => 1,
         }
     }
 }

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
+use super::near::nearest;
 
 /// A method by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
     Average,
     TaskArithmetic,
@@ -51,35 +50,42 @@ const NAMES: [(&str, Method); 17] = [
     ("base", Method::Base),
 ];
 
+/// Names that mergekit has for methods with another name here.
+const ALIASES: [(&str, Method); 3] = [
+    ("linear", Method::Average),
+    ("dare-linear", Method::Dare),
+    ("della-linear", Method::Della),
+];
+
 impl FromStr for Method {
     type Err = String;
 
+    /// In any case, with `_` or `-` between words.
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Some((_, method)) = NAMES.iter().find(|(name, _)| *name == text) {
+        let name = text.trim().to_lowercase().replace('_', "-");
+        let mut known = NAMES.iter().chain(&ALIASES);
+        if let Some((_, method)) = known.find(|(known, _)| *known == name) {
             return Ok(*method);
         }
-        let number = text.strip_prefix("model:");
-        if let Some(Ok(index)) = number.map(str::parse) {
-            return Ok(Self::Model(index));
+        if let Some(index) = name.strip_prefix("model:") {
+            let refused = |_| {
+                format!("`{text}` has no index of a model; write model:0 for the first, model:1 for the second")
+            };
+            return index.parse().map(Self::Model).map_err(refused);
+        }
+        if name == "passthrough" {
+            let message =
+                "`passthrough`: stacking layers is not supported; use model:0 or rules of a configuration";
+            return Err(message.to_string());
         }
         let names = NAMES.iter().map(|(name, _)| *name);
-        let nearest = names.clone().min_by_key(|name| distance(name, text));
-        let nearest = nearest.filter(|name| distance(name, text) <= name.len() / 3);
-        let advice = match nearest {
+        let advice = match nearest(&name, names.clone()) {
             Some(name) => format!("did you mean `{name}`?"),
-            None => "use one of these:".to_string(),
+            None => "use one that there is.".to_string(),
         };
         let names: Vec<&str> = names.chain(["model:0"]).collect();
         let names = names.join(", ");
-        Err(format!("`{text}` is no method; {advice} {names}"))
-    }
-}
-
-impl TryFrom<String> for Method {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+        Err(format!("`{text}` is no method; {advice} Methods: {names}"))
     }
 }
 
@@ -91,22 +97,6 @@ impl fmt::Display for Method {
         let name = NAMES.iter().find(|(_, method)| method == self);
         f.write_str(name.map_or("", |(name, _)| name))
     }
-}
-
-/// The least number of letters to insert, remove and replace that make one word of the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (index, letter) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for (column, other) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -122,24 +112,37 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_nearly_right_is_suggested() {
-        for (wrong, right) in [
-            ("tie", "ties"),
-            ("dare_ties", "dare-ties"),
-            ("averages", "average"),
+    fn names_of_mergekit_are_read() {
+        for (name, method) in [
+            ("linear", Method::Average),
+            ("TIES", Method::Ties),
+            ("task_arithmetic", Method::TaskArithmetic),
+            ("dare_linear", Method::Dare),
+            ("dare_ties", Method::DareTies),
+            ("della_linear", Method::Della),
+            ("breadcrumbs_ties", Method::BreadcrumbsTies),
+            ("model_stock", Method::ModelStock),
         ] {
-            let refused = wrong.parse::<Method>().unwrap_err();
-            let advice = format!("did you mean `{right}`?");
-            assert!(refused.contains(&advice), "{refused}");
+            assert_eq!(name.parse(), Ok(method));
         }
-        let refused = "something else".parse::<Method>().unwrap_err();
-        assert!(refused.contains("use one of these: average"), "{refused}");
+        let refused = "passthrough".parse::<Method>().unwrap_err();
+        assert!(refused.contains("stacking layers is not supported"));
     }
 
     #[test]
-    fn distances_count_letters() {
-        for (a, b, expected) in [("", "ab", 2), ("ties", "tie", 1), ("kitten", "sitting", 3)] {
-            assert_eq!(distance(a, b), expected);
+    fn a_name_that_is_nearly_right_is_suggested() {
+        for (wrong, right) in [
+            ("tie", "ties"),
+            ("DARE_TEIS", "dare-ties"),
+            ("averages", "average"),
+        ] {
+            let refused = wrong.parse::<Method>().unwrap_err();
+            let advice = format!("did you mean `{right}`? Methods: average, ");
+            assert!(refused.contains(&advice), "{refused}");
         }
+        let refused = "something else".parse::<Method>().unwrap_err();
+        assert!(refused.contains("Methods: average, "), "{refused}");
+        let refused = "model:first".parse::<Method>().unwrap_err();
+        assert!(refused.contains("model:0 for the first"), "{refused}");
     }
 }

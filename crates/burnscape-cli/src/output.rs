@@ -40,10 +40,12 @@ pub(crate) fn table(rows: &[Vec<String>], lefts: &[usize]) -> String {
     for row in rows {
         let cells = row.iter().zip(&widths).enumerate();
         let cells = cells.map(|(column, (cell, &width))| {
+            // Not `{cell:<width$}`, whose widths end at 65,535.
+            let blank = " ".repeat(width - cell.chars().count());
             if lefts.contains(&column) {
-                format!("{cell:<width$}")
+                format!("{cell}{blank}")
             } else {
-                format!("{cell:>width$}")
+                format!("{blank}{cell}")
             }
         });
         let line = cells.collect::<Vec<String>>().join("  ");
@@ -92,5 +94,14 @@ mod tests {
         let row = |cells: [&str; 2]| cells.map(String::from).to_vec();
         let rows = [row(["tensor", "bytes"]), row(["a", "12"])];
         assert_eq!(table(&rows, &[0]), "tensor  bytes\na          12\n");
+    }
+
+    #[test]
+    fn names_may_be_long() {
+        let (long, short) = ("a".repeat(70_000), "b".to_string());
+        let number = || "1".to_string();
+        let rows = [vec![long, number()], vec![short, number()]];
+        let text = table(&rows, &[0]);
+        assert!(text.lines().all(|line| line.len() == 70_003));
     }
 }

@@ -1,14 +1,13 @@
 //! Values of settings for all tensors, and for those that a pattern names.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
 use burnscape::merge::ByPath;
-use serde::Deserialize;
 
 use super::error::CommandError;
+use super::place::Place;
 
 /// A value for all tensors, or for those at or below a pattern: `0.5`, `encoder.layers.0=0.2`.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +24,14 @@ where
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains(',') {
+            let values = text.split(',').map(|value| format!("`{}`", value.trim()));
+            let values: Vec<String> = values.collect();
+            return Err(format!(
+                "it takes one value; repeat the flag for each of {}",
+                values.join(", ")
+            ));
+        }
         let (pattern, value) = match text.rsplit_once('=') {
             Some((pattern, value)) => (Some(pattern.trim().to_string()), value.trim()),
             None => (None, text.trim()),
@@ -39,41 +46,13 @@ where
     }
 }
 
-/// The values of one setting in a configuration: one for all, or a table with a value for each pattern and `default`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected one value, or a table by pattern such as { default = …, encoder = … }"
-)]
-pub(crate) enum Values<T> {
-    All(T),
-    ByPattern(BTreeMap<String, T>),
-}
-
-impl<T> Values<T> {
-    pub(crate) fn into_scoped(self) -> Vec<Scoped<T>> {
-        match self {
-            Self::All(value) => vec![Scoped {
-                pattern: None,
-                value,
-            }],
-            Self::ByPattern(values) => {
-                let values = values.into_iter().map(|(pattern, value)| Scoped {
-                    pattern: (pattern != "default").then_some(pattern),
-                    value,
-                });
-                values.collect()
-            }
-        }
-    }
-}
-
 /// The values by path. Of the patterns that match a path, the one with most names decides, and of those the one with
 /// fewest `*`.
 pub(crate) fn by_path<T: Clone>(
     setting: &str,
     default: T,
     values: &[Scoped<T>],
+    place: &Place,
 ) -> Result<ByPath<T>, CommandError> {
     for (index, scoped) in values.iter().enumerate() {
         let mut before = values[..index].iter();
@@ -82,8 +61,9 @@ pub(crate) fn by_path<T: Clone>(
                 Some(pattern) => format!("for `{pattern}`"),
                 None => "for all tensors".to_string(),
             };
-            let message = format!("`{setting}` has two values {what}; leave one out");
-            return Err(CommandError::Usage(message));
+            let key = place.key(setting);
+            let message = format!("`{key}` has two values {what}; leave one out");
+            return Err(place.wrong(setting, message));
         }
     }
     let all = values.iter().find(|scoped| scoped.pattern.is_none());
@@ -113,7 +93,7 @@ mod tests {
             .to_vec();
         for _ in 0..values.len() {
             values.rotate_left(1);
-            let paths = by_path("density", 0.1, &values).unwrap();
+            let paths = by_path("density", 0.1, &values, &Place::default()).unwrap();
             for (path, expected) in [
                 ("b", 0.5),
                 ("a", 1.0),
@@ -129,17 +109,26 @@ mod tests {
     #[test]
     fn without_a_value_for_all_the_default_stays() {
         let values = ["a=1".parse().unwrap()];
-        let paths = by_path("scale", 0.3, &values).unwrap();
+        let paths = by_path("scale", 0.3, &values, &Place::default()).unwrap();
         assert_eq!((*paths.at("b"), *paths.at("a")), (0.3, 1.0));
     }
 
     #[test]
     fn two_values_for_the_same_tensors_are_refused() {
         let values = ["1".parse().unwrap(), "2".parse().unwrap()];
-        let refused = by_path("scale", 0.3, &values).unwrap_err().to_string();
+        let refused = by_path("scale", 0.3, &values, &Place::default()).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "`--scale` has two values for all tensors; leave one out"
+        );
+    }
+
+    #[test]
+    fn several_values_in_one_are_refused() {
+        let refused = "0.3,lm_head=0.5".parse::<Scoped<f64>>().unwrap_err();
         assert_eq!(
             refused,
-            "`scale` has two values for all tensors; leave one out"
+            "it takes one value; repeat the flag for each of `0.3`, `lm_head=0.5`"
         );
     }
 }

@@ -3,11 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
-
 /// A number of bytes, for instance `5GB`, `500 MB`, `1.5GiB` or `4096`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
 
 /// Units in capitals, with their bytes. The first five are those in which sizes are printed.
@@ -43,14 +40,6 @@ impl FromStr for Size {
         } else {
             Err(refused())
         }
-    }
-}
-
-impl TryFrom<String> for Size {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
     }
 }
 

@@ -29,9 +29,15 @@ fn what_is_no_checkpoint_is_refused() {
     let folder = Folder::new();
     refused(
         &folder.path("none.safetensors"),
-        &["cannot be opened", "pass the path"],
+        &["`: cannot be opened (", "pass the path"],
     );
-    let path = folder.write("model.pt", b"PK");
+    let error = CheckpointFile::open(folder.path("none.bpk")).unwrap_err();
+    assert!(!error.to_string().contains("os error"), "{error}");
+    for name in ["model.pt", "model.pth", "model.ckpt", "model.bin"] {
+        let path = folder.write(name, b"PK");
+        refused(&path, &["is a PyTorch file", "convert it to safetensors"]);
+    }
+    let path = folder.write("model.gguf", b"");
     refused(&path, &["its name does not say", ".safetensors"]);
     let path = folder.write("model", b"");
     refused(&path, &["its name does not say", "convert others"]);
@@ -131,11 +137,28 @@ fn headers_that_cannot_be_right_are_refused() {
     refused(
         &path,
         &[
-            "no safetensors file",
+            "is not a safetensors file",
             "1099511627776 bytes",
             "100000000 is the most",
+            "convert it to safetensors",
         ],
     );
+}
+
+#[test]
+fn files_of_other_formats_are_told_from_damaged_ones() {
+    let folder = Folder::new();
+    // A zip archive, a pickled object of five bytes, and a pointer to a large file.
+    let others: [&[u8]; 3] = [
+        b"PK\x03\x04\x00\x00\x08\x08\x00\x00",
+        b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00}q\x00.",
+        b"version https://git-lfs.github.com/spec/v1\n",
+    ];
+    for bytes in others {
+        let path = folder.write("other.safetensors", bytes);
+        let remedy = "convert it to safetensors, or download it again";
+        refused(&path, &["is not a safetensors file", remedy]);
+    }
 }
 
 #[test]
@@ -158,6 +181,9 @@ fn an_index_must_agree_with_its_shards() {
         &index(r#"{"metadata":{}}"#),
         &["not the index", "missing field `weight_map`"],
     );
+    let path = map(&good.replace("two.safetensors", "two.bin"));
+    let message = "`two.bin` is not a safetensors file; convert the checkpoint to safetensors";
+    refused(&path, &[message]);
     let path = map(&good.replace("two", "three"));
     refused(&path, &["its shard `three.safetensors` is missing; copy"]);
     let path = map(&good.replace("two", "../two"));
@@ -189,7 +215,7 @@ fn a_damaged_shard_is_named() {
     let path = folder.write("model.safetensors.index.json", index.as_bytes());
     let error = CheckpointFile::open(path).unwrap_err().to_string();
     assert!(
-        error.starts_with(&format!("`{}`: it ends early", shard.display())),
+        error.starts_with(&format!("`{}`: ends early", shard.display())),
         "{error}"
     );
 }

@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::{FloatDType, TensorData};
 use burnscape::merge::{
-    Average, ByPath, FileMerge, MergeError, Recipe, TaskArithmetic, TensorMap, WeightLayout,
+    Average, ByPath, CheckpointFile, FileMerge, FisherAverage, MergeError, Recipe, RegMean, Slerp,
+    SlerpUnit, TaskArithmetic, TensorMap, TensorStore, WeightLayout,
 };
 
 use super::folder::{Folder, bytes_of, safetensors};
+
 /// The refusal of a merge, and of its plan.
 #[track_caller]
 fn refusal(merge: FileMerge) -> MergeError {
@@ -45,6 +48,7 @@ fn all_tensors_that_differ_are_named() {
     let error = refusal(average(&[&a, &a, &b], &out));
     let owned = |names: &[&str]| -> Vec<String> { names.iter().map(ToString::to_string).collect() };
     let expected = MergeError::DifferentTensors {
+        first: format!("`{}`", a.display()),
         model: format!("`{}`", b.display()),
         missing: owned(&["b", "c"]),
         extra: owned(&["f", "g"]),
@@ -57,9 +61,9 @@ fn all_tensors_that_differ_are_named() {
     assert_eq!(error, expected);
     let text = error.to_string();
     for name in [
-        "b.safetensors",
-        "missing: `b`, `c`",
-        "`f`, `g`",
+        "a.safetensors` and `",
+        "b.safetensors` do not have the same tensors: only in the first (2): `b`, `c`;",
+        "only in the second (2): `f`, `g`; different (3): `a (",
         "`e ([1, 2]",
         "architecture",
     ] {
@@ -69,6 +73,53 @@ fn all_tensors_that_differ_are_named() {
     let merge = average(&[&a, &b], &out).with_dtype(FloatDType::F32);
     assert_eq!(refusal(merge), expected);
     assert_eq!(folder.names(), ["a.safetensors", "b.safetensors"]);
+}
+
+#[test]
+fn types_that_differ_alone_are_told_in_short() {
+    let folder = Folder::new();
+    let a = folder.vectors("a.safetensors", &[("v", &[1.0]), ("w", &[1.0, 2.0])]);
+    let mut map = TensorMap::new();
+    map.insert("v", TensorData::new(vec![1.0_f64], [1]));
+    map.insert("w", TensorData::new(vec![1.0_f64, 2.0], [2]));
+    let wide = folder.path("wide.safetensors");
+    map.write(&wide).unwrap();
+    let out = folder.path("out.safetensors");
+    let error = refusal(average(&[&a, &wide], &out));
+    let expected = MergeError::MixedTypes {
+        first: format!("`{}`", a.display()),
+        second: format!("`{}`", wide.display()),
+        found: "f64".to_string(),
+        expected: "f32".to_string(),
+        count: 2,
+        example: "v".to_string(),
+    };
+    assert_eq!(error, expected);
+    let text = error.to_string();
+    assert!(text.contains("(`with_dtype`, --dtype)"), "{text}");
+    let merge = average(&[&a, &wide], &out).with_dtype(FloatDType::F32);
+    merge.run().unwrap();
+}
+
+#[test]
+fn a_checkpoint_without_numbers_to_merge_is_refused() {
+    let folder = Folder::new();
+    let packed = safetensors(&[
+        ("ids", "I64", &[1], vec![0; 8]),
+        ("v", "F8_E4M3", &[1], vec![1]),
+        ("w", "F8_E4M3", &[2], vec![1, 2]),
+    ]);
+    let empty = folder.write("empty.safetensors", &safetensors(&[]));
+    let packed = folder.write("packed.safetensors", &packed);
+    let out = folder.path("out.safetensors");
+    for (path, part) in [
+        (&packed, "a type that is merged (f16, bf16, f32, f64)"),
+        (&packed, "(f8_e4m3: 2, i64: 1); convert"),
+        (&empty, ": has no tensors; pass"),
+    ] {
+        let error = refusal(average(&[path, path], &out)).to_string();
+        assert!(error.contains(part), "{part}: {error}");
+    }
 }
 
 #[test]
@@ -104,9 +155,9 @@ fn results_go_where_they_can() {
             None,
             "does not exist; make it first",
         ),
-        (directory, None, "it is a directory; use the path of a file"),
+        (directory, None, "is a directory; use the path of a file"),
         (inner.clone(), Some(10), "not empty; delete it"),
-        (file, Some(10), "it is a file, and shards"),
+        (file, Some(10), "is a file, and shards"),
     ] {
         let mut merge = average(&[&a, &a], &out);
         if let Some(size) = shards {
@@ -138,7 +189,9 @@ fn a_link_to_an_input_is_that_input() {
     let a = folder.vectors("a.safetensors", &[("w", &[1.0])]);
     let link = folder.path("link.safetensors");
     std::os::unix::fs::symlink(&a, &link).unwrap();
-    for (input, out) in [(&a, &link), (&link, &a)] {
+    let hard = folder.path("hard.safetensors");
+    fs::hard_link(&a, &hard).unwrap();
+    for (input, out) in [(&a, &link), (&link, &a), (&a, &hard), (&hard, &link)] {
         let error = refusal(average(&[input], out)).to_string();
         assert!(error.contains("would replace an input"), "{error}");
     }
@@ -147,6 +200,52 @@ fn a_link_to_an_input_is_that_input() {
     let index = folder.write("model.safetensors.index.json", index.as_bytes());
     let error = refusal(average(&[&index], &a)).to_string();
     assert!(error.contains("would replace an input"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn shards_do_not_replace_a_link() {
+    let folder = Folder::new();
+    let a = folder.vectors("a.safetensors", &[("w", &[1.0])]);
+    let inner = folder.path("inner");
+    fs::create_dir(&inner).unwrap();
+    std::os::unix::fs::symlink(&inner, folder.path("link")).unwrap();
+    for out in ["link", "link/"] {
+        let merge = average(&[&a], &folder.path(out)).with_max_shard_size(10);
+        let error = refusal(merge).to_string();
+        let part = "is a link, and shards replace a directory; use the path";
+        assert!(error.contains(part), "{error}");
+    }
+    let merge = average(&[&a], &inner).with_max_shard_size(10);
+    merge.run().unwrap();
+}
+
+#[test]
+fn statistics_are_inputs() {
+    let folder = Folder::new();
+    let a = folder.vectors("a.safetensors", &[("w", &[1.0])]);
+    let shards = folder.path("statistics");
+    fs::create_dir(&shards).unwrap();
+    let shard = folder.vectors("statistics/part.safetensors", &[("w", &[1.0])]);
+    let index = r#"{"weight_map":{"w":"part.safetensors"}}"#;
+    folder.write("statistics/model.safetensors.index.json", index.as_bytes());
+    let stores = || -> Vec<Arc<dyn TensorStore>> {
+        let store = Arc::new(CheckpointFile::open(&shards).unwrap());
+        vec![store.clone(), store]
+    };
+    let before = fs::read(&shard).unwrap();
+    for recipe in [
+        Recipe::new(FisherAverage::new(stores())),
+        Recipe::new(RegMean::new(stores())),
+        Recipe::new(Average).with("w", FisherAverage::new(stores())),
+    ] {
+        let error = refusal(FileMerge::new(recipe, [&a, &a], &shard)).to_string();
+        assert!(error.contains("would replace an input"), "{error}");
+    }
+    assert_eq!(fs::read(&shard).unwrap(), before);
+    let recipe = Recipe::new(FisherAverage::new(stores()));
+    let out = folder.path("out.safetensors");
+    FileMerge::new(recipe, [&a, &a], &out).run().unwrap();
 }
 
 #[test]
@@ -190,11 +289,19 @@ fn numbers_that_are_not_finite_leave_the_old_file() {
             matches!(error, MergeError::NonFinite { index: 1, .. }),
             "{error}"
         );
+        let start = format!("`w` of `{}` is NaN at element 1 (flat);", b.display());
+        assert!(error.to_string().starts_with(&start), "{error}");
         assert_eq!(fs::read(&old).unwrap(), b"old");
     }
     let shards = folder.path("shards");
     let merge = average(&[&a, &b], &shards).with_max_shard_size(4);
     assert!(matches!(merge.run(), Err(MergeError::NonFinite { .. })));
+    // In a pass before the first tensor.
+    let recipe = Recipe::new(Slerp::new().with_unit(SlerpUnit::Model));
+    let merge = FileMerge::new(recipe, [&b, &a], folder.path("out.bpk"));
+    let error = merge.run().unwrap_err().to_string();
+    let start = format!("`w` of `{}` is NaN", b.display());
+    assert!(error.starts_with(&start), "{error}");
     let names = [
         "a.safetensors",
         "b.safetensors",
@@ -202,4 +309,19 @@ fn numbers_that_are_not_finite_leave_the_old_file() {
         "old.safetensors",
     ];
     assert_eq!(folder.names(), names);
+}
+
+#[test]
+fn results_beyond_the_range_of_their_type_leave_the_old_file() {
+    let folder = Folder::new();
+    let a = folder.vectors("a.safetensors", &[("v", &[1.0]), ("w", &[1.0, 1e6])]);
+    for name in ["old.safetensors", "old.bpk"] {
+        let old = folder.write(name, b"old");
+        let merge = average(&[&a, &a], &old).with_dtype(FloatDType::F16);
+        let error = merge.run().unwrap_err();
+        assert!(error.to_string().contains("`w`"), "{error}");
+        assert_eq!(fs::read(&old).unwrap(), b"old");
+        let merge = average(&[&a, &a], &old).with_dtype(FloatDType::BF16);
+        merge.run().unwrap();
+    }
 }

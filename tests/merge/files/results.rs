@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use burn_pack::{Bytes, DType, Reader, Scalar, Tensor, Writer};
-use burnscape::merge::{Average, CheckpointFile, FileMerge, Recipe, Take, TaskArithmetic};
+use burnscape::merge::{
+    Average, CheckpointFile, FileMerge, MergeError, Recipe, Take, TaskArithmetic,
+};
 
 use super::folder::{Folder, Raw, bytes_of, safetensors};
 
@@ -85,6 +87,46 @@ fn what_is_not_merged_is_copied_from_the_base_and_told() {
         .to_string();
     assert!(error.contains("`packed` is f8_e5m2"), "{error}");
     assert!(error.contains("write the format of the inputs"), "{error}");
+}
+
+#[test]
+fn what_is_not_merged_is_taken_from_where_the_recipe_says() {
+    let folder = Folder::new();
+    let base = folder.write("base.safetensors", &mixed(7, [1.0; 3]));
+    let a = folder.write("a.safetensors", &mixed(8, [2.0; 3]));
+    let b = folder.write("b.safetensors", &mixed(9, [4.0; 3]));
+    let out = folder.path("out.safetensors");
+    let merge = |recipe: Recipe| FileMerge::new(recipe, [&a, &b], &out);
+    let counter = |take: Take| Recipe::new(Average).with("counter", take);
+    for (recipe, values, from) in [
+        (Recipe::new(Take::Model(1)), [9, 9], "model 1"),
+        (counter(Take::Model(1)), [9, 7], "model 1"),
+        (counter(Take::Model(0)), [8, 7], "the first model"),
+        (counter(Take::Base), [7, 7], "the base"),
+        (Recipe::new(Average), [7, 7], "the base"),
+    ] {
+        let merge = merge(recipe).with_base(&base);
+        let planned = merge.plan().unwrap();
+        let note = planned.tensors[0].note.clone().unwrap();
+        assert_eq!(note, format!("i64 from {from}"));
+        let report = merge.run().unwrap();
+        let note = report.tensors[0].note.clone().unwrap();
+        let expected = format!("i64 from {from}; it differs between the checkpoints");
+        assert_eq!(note, expected);
+        // Eight bytes of `counter`, twelve of floats, three of `packed` and two of `mask`.
+        let bytes = std::fs::read(&out).unwrap();
+        let found = [bytes[bytes.len() - 25], bytes[bytes.len() - 5]];
+        assert_eq!(found, values, "{from}");
+    }
+    let refused = |take: Take| merge(counter(take)).plan().unwrap_err();
+    let error = refused(Take::Model(2));
+    assert!(matches!(error, MergeError::OutOfRange(_)), "{error}");
+    let error = refused(Take::Base);
+    assert!(matches!(error, MergeError::NoBase { .. }), "{error}");
+    // Other methods have nothing to do there.
+    let recipe = Recipe::new(Average).with("counter", Average);
+    let error = merge(recipe).plan().unwrap_err();
+    assert!(matches!(error, MergeError::NoSuchTensor { .. }), "{error}");
 }
 
 #[test]

@@ -21,20 +21,52 @@ fn models(folder: &Folder) -> [PathBuf; 2] {
 
 fn merge(folder: &Folder, out: &Path) -> FileMerge {
     let merge = FileMerge::new(Recipe::new(Average), models(folder), out);
+    sharded(merge, out)
+}
+
+/// In shards, if the result has no extension.
+fn sharded(merge: FileMerge, out: &Path) -> FileMerge {
     match out.extension() {
         Some(_) => merge,
         None => merge.with_max_shard_size(24),
     }
 }
 
+/// A recipe that sees all tensors before it merges the first one.
+fn over_model() -> Recipe {
+    let method = TaskArithmetic::new();
+    let method = method.with_sparsify(Sparsify::ModelMagnitude { density: 0.5 });
+    Recipe::new(method.with_combine(Combine::ElectSign))
+}
+
+/// What is there before a merge: a file, nothing, or an empty directory.
+const OUTPUTS: [&str; 4] = ["out.safetensors", "out.bpk", "out", "empty"];
+
+fn prepare(folder: &Folder, name: &str) -> PathBuf {
+    let out = folder.path(name);
+    if name.contains('.') {
+        fs::write(&out, "old").unwrap();
+    } else if name == "empty" {
+        fs::create_dir(&out).unwrap();
+    }
+    out
+}
+
+/// Checks that a result is what it was before the merge.
+#[track_caller]
+fn is_untouched(out: &Path) {
+    if out.extension().is_some() {
+        assert_eq!(fs::read(out).unwrap(), b"old");
+    } else if out.exists() {
+        assert_eq!(fs::read_dir(out).unwrap().count(), 0);
+    }
+}
+
 #[test]
 fn nothing_is_left_behind_wherever_the_observer_breaks() {
-    for name in ["out.safetensors", "out.bpk", "out"] {
+    for name in OUTPUTS {
         let folder = Folder::new();
-        let out = folder.path(name);
-        if name != "out" {
-            fs::write(&out, "old").unwrap();
-        }
+        let out = prepare(&folder, name);
         let before = {
             models(&folder);
             folder.names()
@@ -53,12 +85,39 @@ fn nothing_is_left_behind_wherever_the_observer_breaks() {
             let expected = MergeError::Stopped { done: last, total };
             assert_eq!(merge.run().unwrap_err(), expected, "{name}");
             assert_eq!(folder.names(), before, "{name}, {last}");
-            if name != "out" {
-                assert_eq!(fs::read(&out).unwrap(), b"old");
-            }
+            is_untouched(&out);
         }
         merge(&folder, &out).run().unwrap();
-        assert!(fs::metadata(&out).unwrap().is_dir() == (name == "out"));
+        assert_eq!(fs::metadata(&out).unwrap().is_file(), name.contains('.'));
+    }
+}
+
+#[test]
+fn nothing_is_left_behind_by_a_break_in_any_pass() {
+    for name in OUTPUTS {
+        let folder = Folder::new();
+        let out = prepare(&folder, name);
+        let [one, two] = models(&folder);
+        let before = folder.names();
+        for stop in 1_usize.. {
+            let merge = FileMerge::new(over_model(), [&two], &out).with_base(&one);
+            let mut calls = 0;
+            let merge = sharded(merge, &out).with_observer(move |_| {
+                calls += 1;
+                if calls == stop {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
+            let Err(error) = merge.run() else {
+                assert!(stop > 2 * NAMES.len(), "{stop}");
+                break;
+            };
+            assert!(matches!(error, MergeError::Stopped { .. }), "{error}");
+            assert_eq!(folder.names(), before, "{name}, {stop}");
+            is_untouched(&out);
+        }
     }
 }
 
@@ -91,11 +150,6 @@ fn every_tensor_is_reported_and_those_of_a_first_pass_too() {
         ("tensor 1 of 5", "tensor 5 of 5")
     );
 
-    let over_model = || {
-        let method = TaskArithmetic::new();
-        let method = method.with_sparsify(Sparsify::ModelMagnitude { density: 0.5 });
-        Recipe::new(method.with_combine(Combine::ElectSign))
-    };
     let (result, seen) = observed(over_model(), None);
     result.unwrap();
     assert!(seen.len() >= 10, "{seen:?}");

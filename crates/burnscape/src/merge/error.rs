@@ -31,10 +31,10 @@ pub enum MergeError {
     },
     /// A parameter or running statistic is NaN or infinite.
     #[error(
-        "`{path}` of {model} is {value} at flat index {index}; merge a model from before its training diverged"
+        "`{path}` of {model} is {value} at element {index} (flat); merge a model from before its training diverged"
     )]
     NonFinite {
-        /// Which model it is.
+        /// Which model it is; of files the path, quoted.
         model: String,
         /// The path of the tensor.
         path: String,
@@ -64,7 +64,7 @@ pub enum MergeError {
         method: String,
     },
     /// A method does not merge this number of models.
-    #[error("`{method}` has {found} models; use {expected}")]
+    #[error("`{method}` merges {found} {}; use {expected}", models(*found))]
     NumModels {
         /// The method.
         method: String,
@@ -97,10 +97,12 @@ pub enum MergeError {
     },
     /// A checkpoint does not have the tensors of the first one.
     #[error(
-        "{model} does not have the tensors of the first checkpoint{}; merge checkpoints of one architecture",
-        tensor_lists([("missing", missing), ("not in the first", extra), ("different", different)])
+        "{first} and {model} do not have the same tensors: {}; use checkpoints of one architecture",
+        tensor_lists(missing, extra, different)
     )]
     DifferentTensors {
+        /// The first checkpoint.
+        first: String,
         /// Which checkpoint it is.
         model: String,
         /// Names that only the first one has.
@@ -109,6 +111,26 @@ pub enum MergeError {
         extra: Vec<String>,
         /// Names that both have, with what differs.
         different: Vec<String>,
+    },
+    /// Checkpoints have float tensors of different element types, and the type of the result is not set.
+    #[error(
+        "{second} has {found} where {first} has {expected} ({}); choose the element type of the result (`with_dtype`, \
+         --dtype) to merge both",
+        counted(*count, example)
+    )]
+    MixedTypes {
+        /// The first checkpoint.
+        first: String,
+        /// The other one.
+        second: String,
+        /// The element type of the other one.
+        found: String,
+        /// The element type of the first one.
+        expected: String,
+        /// The number of tensors with these types.
+        count: usize,
+        /// The name of the first one of them.
+        example: String,
     },
     /// A sum of Gram matrices is singular.
     #[error(
@@ -206,9 +228,146 @@ pub enum MergeError {
     Space(#[from] SpaceError),
 }
 
-/// The lists that are not empty, each with its title.
-fn tensor_lists(lists: [(&str, &[String]); 3]) -> String {
-    let lists = lists.iter().filter(|(_, names)| !names.is_empty());
-    let lists = lists.map(|(title, names)| format!(": {title}: `{}`", names.join("`, `")));
-    lists.collect()
+/// The most names of a list that are shown.
+const SHOWN: usize = 8;
+
+fn models(count: usize) -> &'static str {
+    if count == 1 { "model" } else { "models" }
+}
+
+/// How many tensors, and one of them.
+fn counted(count: usize, example: &str) -> String {
+    match count {
+        1 => format!("1 tensor, `{example}`"),
+        _ => format!("{count} tensors, the first is `{example}`"),
+    }
+}
+
+/// The lists that are not empty, each with its length and its first names.
+fn tensor_lists(missing: &[String], extra: &[String], different: &[String]) -> String {
+    let lists = [
+        ("only in the first", missing, prefix(missing, extra)),
+        ("only in the second", extra, prefix(extra, missing)),
+        ("different", different, None),
+    ];
+    let lists = lists.iter().filter(|(_, names, _)| !names.is_empty());
+    let lists = lists.map(|(title, names, prefix)| {
+        let count = names.len();
+        let prefix = prefix.map(|prefix| format!(", all names begin with `{prefix}`"));
+        let prefix = prefix.unwrap_or_default();
+        let more = match count.saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(", … and {more} more"),
+        };
+        let names = names[..count.min(SHOWN)].join("`, `");
+        format!("{title} ({count}{prefix}): `{names}`{more}")
+    });
+    lists.collect::<Vec<String>>().join("; ")
+}
+
+/// The shortest beginning, up to a dot, that all of several names have and none of the others, as wrappers of models
+/// leave it.
+fn prefix<'n>(names: &'n [String], others: &[String]) -> Option<&'n str> {
+    let (first, rest) = names.split_first()?;
+    if rest.is_empty() || others.is_empty() {
+        return None;
+    }
+    let mut starts = first.match_indices('.').map(|(dot, _)| &first[..=dot]);
+    starts.find(|&start| {
+        let is_shared = rest.iter().all(|name| name.starts_with(start));
+        is_shared && !others.iter().any(|name| name.starts_with(start))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    fn differing(missing: &[&str], extra: &[&str], different: &[&str]) -> String {
+        let error = MergeError::DifferentTensors {
+            first: "`a`".to_string(),
+            model: "`b`".to_string(),
+            missing: owned(missing),
+            extra: owned(extra),
+            different: owned(different),
+        };
+        error.to_string()
+    }
+
+    #[test]
+    fn long_lists_are_counted_and_short_ones_are_complete() {
+        let names: Vec<String> = (0..18).map(|index| format!("w{index}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let text = differing(&names, &["v"], &[]);
+        assert!(
+            text.starts_with(
+                "`a` and `b` do not have the same tensors: only in the first (18): `w0`, `w1`, "
+            ),
+            "{text}"
+        );
+        assert!(
+            text.ends_with(
+                "`w7`, … and 10 more; only in the second (1): `v`; use checkpoints of one architecture"
+            ),
+            "{text}"
+        );
+        let text = differing(&names[..8], &[], &["v (f32 instead of i64)"]);
+        assert!(
+            text.contains("`w7`; different (1): `v (f32 instead"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn beginnings_that_only_one_checkpoint_has_are_told() {
+        let plain = ["model.head.w", "model.norm.w"];
+        let wrapped = ["base_model.model.head.w", "base_model.model.norm.w"];
+        let text = differing(&plain, &wrapped, &[]);
+        assert!(
+            text.contains("only in the first (2, all names begin with `model.`): `model.head.w`"),
+            "{text}"
+        );
+        assert!(
+            text.contains("only in the second (2, all names begin with `base_model.`): `base_"),
+            "{text}"
+        );
+        for (missing, extra) in [
+            (&plain[..1], &wrapped[..1]),
+            (&plain[..0], &wrapped[..]),
+            (&["model.a", "b"][..], &["model.c", "model.d"][..]),
+        ] {
+            let text = differing(missing, extra, &[]);
+            assert!(!text.contains("begin with"), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_is_singular() {
+        let error = |found| MergeError::NumModels {
+            method: "slerp".to_string(),
+            found,
+            expected: "two".to_string(),
+        };
+        assert_eq!(error(1).to_string(), "`slerp` merges 1 model; use two");
+        assert_eq!(error(3).to_string(), "`slerp` merges 3 models; use two");
+        let error = |count| MergeError::MixedTypes {
+            first: "`a`".to_string(),
+            second: "`b`".to_string(),
+            found: "bf16".to_string(),
+            expected: "f32".to_string(),
+            count,
+            example: "w".to_string(),
+        };
+        let text = error(1).to_string();
+        assert!(
+            text.starts_with("`b` has bf16 where `a` has f32 (1 tensor, `w`); choose"),
+            "{text}"
+        );
+        let text = error(17).to_string();
+        assert!(text.contains("(17 tensors, the first is `w`)"), "{text}");
+    }
 }

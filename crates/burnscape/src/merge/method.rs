@@ -1,16 +1,18 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::tensor::TensorData;
 
-use super::{MergeError, MergeTensor};
+use super::{MergeError, MergeTensor, Take};
 
 /// A way to merge models: a function from one tensor of all models to the merged tensor.
 ///
 /// A [`Recipe`](super::Recipe) applies methods to modules, and with the feature `files` to checkpoints, tensor by
 /// tensor. The methods of this module implement it, and so can yours.
 ///
-/// Methods see the parameters of a model. Running statistics of normalizations are averaged whatever the method is.
+/// Methods see the parameters of a model. Running statistics of normalizations are averaged whatever the method is,
+/// unless it [takes](Self::takes) tensors as they are.
 ///
 /// # Example
 ///
@@ -88,6 +90,17 @@ pub trait MergeMethod: fmt::Debug + Send + Sync {
     fn note(&self, name: &str, shape: &[usize]) -> Option<String> {
         let _ = (name, shape);
         None
+    }
+
+    /// Which model's tensor it leaves as it is, bit by bit; none by default. If it does, running statistics are merged by
+    /// it as well, and in files tensors that are not floats are those of that model.
+    fn takes(&self) -> Option<Take> {
+        None
+    }
+
+    /// The files that it reads beside the models, which a merge must not replace; none by default.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     /// Called once before the first tensor. A method that has to see all tensors first returns one that knows what it

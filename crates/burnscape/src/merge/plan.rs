@@ -75,8 +75,8 @@ impl Plan {
         }
         let given = recipe.weights.len();
         if given != 0 && given != num_models {
-            let expected = format!("{num_models} weights, one for each model without the base");
-            return Err(OutOfRange::new("weights.len()", given as f64, expected).into());
+            let expected = format!("{num_models} weights, one for each model (the base has none)");
+            return Err(OutOfRange::new("number of weights", given as f64, expected).into());
         }
         check_patterns(recipe, &entries)?;
         let average: Arc<dyn MergeMethod> = Arc::new(Average);
@@ -88,12 +88,11 @@ impl Plan {
                 let weights = recipe.weights.iter();
                 weights.map(|weight| *weight.at(&entry.name)).collect()
             };
-            steps.push(if entry.is_running_statistic {
+            let is_averaged = entry.is_running_statistic && recipe.taken(&entry.name).is_none();
+            steps.push(if is_averaged {
                 running_statistic(&average, weights)
             } else {
-                let mut rules = recipe.rules.iter();
-                let rule = rules.find(|(pattern, _)| is_below(&entry.name, pattern));
-                let method = rule.map_or(&recipe.method, |(_, method)| method);
+                let method = recipe.method_of(&entry.name);
                 check(&**method, entry, &weights, has_base, has_filters)?;
                 Step {
                     method: Arc::clone(method),
@@ -107,6 +106,11 @@ impl Plan {
             steps,
             num_models,
         })
+    }
+
+    /// The name of the method of an entry.
+    pub(crate) fn method_name(&self, index: usize) -> String {
+        self.steps[index].method.name()
     }
 
     pub(crate) fn report(&self) -> MergeReport {
@@ -160,13 +164,17 @@ impl Plan {
         };
         let lengths = indices
             .iter()
-            .map(|index| self.entries[*index].shape.iter().product::<usize>());
+            .map(|index| num_elements(&self.entries[*index].shape));
         method.prepare(&MergePass::new(pass, lengths.collect(), self.num_models))
     }
 
     /// The merged tensor, f32 or f64.
     pub(crate) fn merged(&self, index: usize, read: &Read<'_>) -> Result<TensorData, MergeError> {
         let (entry, method) = (&self.entries[index], &self.steps[index].method);
+        if num_elements(&entry.shape) == 0 {
+            // Other axes may be of any length.
+            return Ok(TensorData::new(Vec::<f32>::new(), entry.shape.clone()));
+        }
         let inputs = self.inputs(index, false, read)?;
         let merged = method.merge(&self.tensor(index, &inputs)?)?;
         let shape = merged.shape().as_slice();
@@ -175,7 +183,7 @@ impl Plan {
         }
         let (dtype, expected) = (merged.dtype().name(), &entry.shape);
         Err(MergeError::Method {
-            method: method.name(),
+            method: self.method_name(index),
             tensor: entry.name.clone(),
             message: format!(
                 "it returned {dtype} numbers of shape {shape:?}; return f32 or f64 numbers of shape {expected:?}, for \
@@ -231,6 +239,14 @@ pub(crate) fn sample_ranges(len: usize) -> Vec<Range<usize>> {
     let width = (len / 4096).max(WHOLE / STRETCHES);
     let starts = (0..STRETCHES).map(|stretch| (len - width) / (STRETCHES - 1) * stretch);
     starts.map(|start| start..start + width).collect()
+}
+
+fn num_elements(shape: &[usize]) -> usize {
+    if shape.contains(&0) {
+        0
+    } else {
+        shape.iter().product()
+    }
 }
 
 /// The name of a model in errors.
@@ -368,6 +384,27 @@ mod tests {
             note.contains("with equal weights; estimate them again"),
             "{note}"
         );
+    }
+
+    #[test]
+    fn what_is_taken_has_its_running_statistics() {
+        let recipe = Recipe::new(Average).with("norm", Take::Model(1));
+        assert_eq!(recipe.taken("norm.count"), Some(Take::Model(1)));
+        assert_eq!(recipe.taken("body.weight"), None);
+        let plan = plan(&recipe).unwrap();
+        assert_eq!(plan.method_name(2), "take");
+        let found = plan.merged(2, &read).unwrap();
+        assert_eq!(found, TensorData::from([12.0_f32, 1.0]));
+    }
+
+    #[test]
+    fn an_empty_tensor_is_empty_without_a_method() {
+        let mut empty = entries();
+        empty[0].shape = vec![1 << 42, 0];
+        let filters = Recipe::new(Slerp::new().with_unit(SlerpUnit::Filter));
+        let plan = Plan::new(&filters, empty, 2, false, true).unwrap();
+        let found = plan.merged(0, &read).unwrap();
+        assert_eq!(found.shape().as_slice(), [1 << 42, 0]);
     }
 
     #[test]

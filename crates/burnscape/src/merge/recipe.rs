@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use super::{ByPath, MergeMethod};
+use super::{ByPath, MergeMethod, Take};
+use crate::path_pattern::is_below;
 
 /// How models are merged: a method, other methods for some of the tensors, and the weights of the models.
 ///
@@ -77,5 +78,17 @@ impl Recipe {
             weights: weights.into_iter().collect(),
             ..self
         }
+    }
+
+    /// The method of a tensor.
+    pub(super) fn method_of(&self, name: &str) -> &Arc<dyn MergeMethod> {
+        let mut rules = self.rules.iter();
+        let rule = rules.find(|(pattern, _)| is_below(name, pattern));
+        rule.map_or(&self.method, |(_, method)| method)
+    }
+
+    /// Which model's tensor of this name is left as it is.
+    pub(crate) fn taken(&self, name: &str) -> Option<Take> {
+        self.method_of(name).takes()
     }
 }

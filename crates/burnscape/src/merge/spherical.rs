@@ -1,11 +1,13 @@
 use std::collections::HashMap;
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::averages::between;
-use super::models::{tensors_of_both, uploaded};
+use super::methods::Magnitude;
+use super::models::tensors_of_both;
+use super::whole_models::checked_cast;
 use super::{MergeError, interpolate};
 use crate::range::ensure;
 use crate::space::{FloatTensor, ParamSpace, SpaceError, to_host, with_values};
@@ -38,8 +40,8 @@ pub enum SlerpUnit {
 /// ```
 ///
 /// for each [`SlerpUnit`]. The vectors are not normalized first. If both have the same norm, so has every `θ(t)`,
-/// while the norm of an average is smaller by the factor `cos(ω / 2)`. Below `ω = 10⁻⁶`, and where a vector is zero, the
-/// interpolation is linear; so equal models give that model, bit by bit.
+/// while the norm of an average is smaller by the factor `cos(ω / 2)`. Below `ω = 10⁻⁶`, and where a vector is zero or
+/// has one element only, the interpolation is linear; so equal models give that model, bit by bit.
 ///
 /// Running statistics have no direction and are interpolated linearly. Context is that of `a`, as in
 /// [`average`](super::average).
@@ -51,8 +53,9 @@ pub enum SlerpUnit {
 ///
 /// # Errors
 ///
-/// Those of [`interpolate`]; [`MergeError::Antiparallel`] for a cosine below `−1 + 10⁻⁶`; for [`SlerpUnit::Filter`]
-/// [`MergeError::Space`] if parameters are on two devices.
+/// Those of [`interpolate`]; [`MergeError::Antiparallel`] for a cosine below `−1 + 10⁻⁶`; [`MergeError::Method`] for a
+/// result that the element type cannot hold; for [`SlerpUnit::Filter`] [`MergeError::Space`] if parameters are on two
+/// devices.
 ///
 /// # References
 ///
@@ -101,7 +104,7 @@ pub fn slerp<M: Module>(a: &M, b: &M, t: f64, per: SlerpUnit) -> Result<M, Merge
     };
     let mut merged: Vec<(&FloatTensor, Tensor<1>)> = Vec::with_capacity(of_a.len());
     for (own, other) in of_a.iter().zip(&of_b) {
-        if own.is_running_statistic {
+        if own.is_running_statistic || own.shape.contains(&0) {
             merged.push((own, between(&own.values, &other.values, t)?));
             continue;
         }
@@ -123,7 +126,10 @@ pub fn slerp<M: Module>(a: &M, b: &M, t: f64, per: SlerpUnit) -> Result<M, Merge
             }
         };
         parts.combine(&mut values, &others, &weights);
-        merged.push((own, uploaded(values, &own.values)));
+        let (len, dtype) = (values.len(), own.values.dtype());
+        let data = checked_cast(TensorData::new(values, [len]), dtype, "slerp", path)?;
+        let device = own.values.device();
+        merged.push((own, Tensor::from_data(data, (&device, dtype))));
     }
     Ok(with_values(a, merged))
 }
@@ -171,17 +177,32 @@ impl Weights {
     }
 }
 
-/// The scalar products of two vectors with each other and themselves.
+/// The scalar products of two vectors with each other and themselves. Each vector is scaled by its magnitude, so that
+/// squares neither overflow nor vanish.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Products {
     aa: f64,
     ab: f64,
     bb: f64,
+    of_a: Magnitude,
+    of_b: Magnitude,
+    /// The number of elements of a vector.
+    len: usize,
 }
 
 impl Products {
     pub(super) fn add(&mut self, a: &[f64], b: &[f64]) {
+        self.len += a.len();
+        let [up_a, up_b] = [
+            self.of_a.grow(Magnitude::of(a)),
+            self.of_b.grow(Magnitude::of(b)),
+        ];
+        self.aa = self.aa * up_a * up_a;
+        self.ab = self.ab * up_a * up_b;
+        self.bb = self.bb * up_b * up_b;
+        let [scale_a, scale_b] = [self.of_a.scale(), self.of_b.scale()];
         for (a, b) in a.iter().zip(b) {
+            let (a, b) = (a * scale_a, b * scale_b);
             self.aa += a * a;
             self.ab += a * b;
             self.bb += b * b;
@@ -191,7 +212,8 @@ impl Products {
     /// The weights at `t`; `what` names the vectors for errors.
     pub(super) fn weights(&self, t: f64, what: impl Fn() -> String) -> Result<Weights, MergeError> {
         let cosine = self.ab / (self.aa.sqrt() * self.bb.sqrt());
-        if !cosine.is_finite() {
+        // A single element has no arc around zero.
+        if self.len == 1 || !cosine.is_finite() {
             return Ok(Weights::Line(t));
         }
         let cosine = cosine.clamp(-1.0, 1.0);
@@ -223,11 +245,11 @@ impl Parts {
         match axis {
             Some(axis) if axis < shape.len() => Self {
                 count: shape[axis],
-                run: shape[axis + 1..].iter().product(),
+                run: product(&shape[axis + 1..]),
             },
             _ => Self {
                 count: 1,
-                run: shape.iter().product(),
+                run: product(shape),
             },
         }
     }
@@ -255,6 +277,12 @@ impl Parts {
             weights[part].combine(a, b);
         }
     }
+}
+
+/// The number of elements of a shape. One with a zero may have more than an integer can count beside it.
+fn product(shape: &[usize]) -> usize {
+    let sizes = shape.iter();
+    sizes.fold(1, |product: usize, size| product.saturating_mul(*size))
 }
 
 #[cfg(test)]
@@ -289,6 +317,30 @@ mod tests {
         // The cosine is −1 + x²/2.
         assert!(weights(&[1.0, 0.0], &[-1.0, 1.3e-3], 0.5).is_err());
         assert!(weights(&[1.0, 0.0], &[-1.0, 1.5e-3], 0.5).is_ok());
+        // Of one element.
+        let found = weights(&[2.0], &[-1.0], 0.25).unwrap();
+        assert!(matches!(found, Weights::Line(0.25)), "{found:?}");
+    }
+
+    #[test]
+    fn squares_stay_in_range() {
+        let expected = weights(&[3.0, 4.0], &[-1.0, 2.0], 0.25).unwrap();
+        for sizes in [[1e-200; 2], [1e200; 2], [1e-300, 1e300], [1.0, 1e-200]] {
+            let [a, b] = [[3.0, 4.0], [-1.0, 2.0]];
+            let [a, b] = [a.map(|x: f64| x * sizes[0]), b.map(|x: f64| x * sizes[1])];
+            let mut products = Products::default();
+            products.add(&[0.0], &[0.0]);
+            products.add(&a[..1], &b[..1]);
+            products.add(&a[1..], &b[1..]);
+            let found = products.weights(0.25, || "it".to_string()).unwrap();
+            let (Weights::Arc(a, b), Weights::Arc(of_a, of_b)) = (found, expected) else {
+                panic!("{found:?}");
+            };
+            assert!(
+                (a - of_a).abs() < 1e-14 && (b - of_b).abs() < 1e-14,
+                "{sizes:?}"
+            );
+        }
     }
 
     #[test]

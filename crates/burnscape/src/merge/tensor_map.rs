@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use burn::module::Module;
 use burn::tensor::TensorData;
@@ -20,6 +21,11 @@ pub trait TensorStore: fmt::Debug + Send + Sync {
     ///
     /// [`MergeError::File`] for files.
     fn tensor(&self, name: &str) -> Result<Option<TensorData>, MergeError>;
+
+    /// The files that it reads, which a merge must not replace; none by default.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
 }
 
 /// Named tensors in memory: importances, Gram matrices, a model.

@@ -8,7 +8,7 @@ use burn::tensor::{DType, Element, Tensor, TensorData, bf16, f16};
 use super::models::checked;
 use super::plan::{Entry, Plan, Role, model_name, sample_ranges};
 use super::spherical::filter_axes;
-use super::tensor::all_values;
+use super::tensor::{all_values, first_non_finite};
 use super::{MergeError, MergeReport, Recipe};
 use crate::space::{FloatTensor, SpaceError, with_values};
 
@@ -29,8 +29,9 @@ impl Recipe {
     /// Models match by path. Parameters count whether they are trained or frozen; tied ones are one, named by their
     /// first path. Running statistics are averaged with the weights, whatever the method is, or with equal weights if
     /// those have no mean; the report says so. Usually they have to be [estimated
-    /// again](crate::loss::NormalizationPolicy::normalize). Everything else is that of the base, or of the first model
-    /// if there is none: autodiff, what requires gradients, flags and ties, integer and Boolean tensors.
+    /// again](crate::loss::NormalizationPolicy::normalize). Those that [`Take`](super::Take) selects are taken as they
+    /// are. Everything else is that of the base, or of the first model if there is none: autodiff, what requires
+    /// gradients, flags and ties. So are integer and Boolean tensors, also where `Take` selects another model.
     ///
     /// Results are computed on the host, in f64, rounded to f32 (to f64 if a parameter is), and then to the type of the
     /// parameter. So they do not depend on the device, and are those of merging checkpoints.
@@ -46,7 +47,8 @@ impl Recipe {
     /// [`MergeError::NoModels`]; [`MergeError::DifferentModel`], with the first parameter that differs in path, shape,
     /// element type or ties; [`MergeError::NonFinite`]; [`MergeError::OutOfRange`] unless there is one weight for each
     /// model, and for settings; [`MergeError::NoSuchTensor`] for a pattern that selects nothing;
-    /// [`MergeError::NoBase`]; [`MergeError::Space`]; those of the methods.
+    /// [`MergeError::NoBase`]; [`MergeError::Method`] for a result that the type of the parameter cannot hold;
+    /// [`MergeError::Space`]; those of the methods.
     pub fn run<M: Module>(&self, base: Option<&M>, models: &[&M]) -> Result<Merged<M>, MergeError> {
         let first = match (base, models) {
             (_, []) => return Err(MergeError::NoModels),
@@ -74,7 +76,9 @@ impl Recipe {
         };
         plan.prepare(&read)?;
         let merged = own.iter().enumerate().map(|(index, tensor)| {
-            let data = cast(plan.merged(index, &read)?, tensor.values.dtype());
+            let (merged, name) = (plan.merged(index, &read)?, tensor.paths.first());
+            let (method, name) = (plan.method_name(index), name.map_or("", String::as_str));
+            let data = checked_cast(merged, tensor.values.dtype(), &method, name)?;
             let (len, dtype) = (data.num_elements(), data.dtype());
             let flat = reshaped(data, vec![len])?;
             let device = tensor.values.device();
@@ -155,6 +159,30 @@ pub(crate) fn cast(data: TensorData, dtype: DType) -> TensorData {
     }
 }
 
+/// The same for a result of a method, which is refused if it is not finite in this type.
+pub(crate) fn checked_cast(
+    data: TensorData,
+    dtype: DType,
+    method: &str,
+    tensor: &str,
+) -> Result<TensorData, MergeError> {
+    // A number that is not finite in a type is none in a wider one.
+    let is_widened = data.dtype().size() < dtype.size();
+    let narrowest = if is_widened { data.dtype() } else { dtype };
+    let data = cast(data, dtype);
+    let Some((index, value)) = first_non_finite(&data) else {
+        return Ok(data);
+    };
+    let dtype = narrowest.name();
+    Err(MergeError::Method {
+        method: method.to_string(),
+        tensor: tensor.to_string(),
+        message: format!(
+            "element {index} is {value} as {dtype}; choose a wider element type, or a smaller scale"
+        ),
+    })
+}
+
 fn converted<E: Element>(data: &TensorData, number: impl Fn(f64) -> E) -> TensorData {
     let values = all_values(data).into_iter().map(number);
     TensorData::new(values.collect(), data.shape().clone())
@@ -185,5 +213,24 @@ mod tests {
         let brain: Vec<bf16> = single.iter().map(|value| bf16::from_f32(*value)).collect();
         assert_eq!(cast(expected, DType::BF16), TensorData::new(brain, [4]));
         assert_eq!(cast(data.clone(), DType::I32), data);
+    }
+
+    #[test]
+    fn results_are_finite_in_the_type_that_is_written() {
+        let message = |data: TensorData, dtype: DType| {
+            let cast = checked_cast(data, dtype, "average", "w");
+            cast.unwrap_err().to_string()
+        };
+        let data = TensorData::from([1.0_f32, 65_504.0, -65_520.0]);
+        assert!(checked_cast(data.clone(), DType::BF16, "average", "w").is_ok());
+        let text = message(data, DType::F16);
+        let expected = "`average` cannot merge `w`: element 2 is -inf as f16; choose a wider element \
+                        type, or a smaller scale";
+        assert_eq!(text, expected);
+        let data = TensorData::from([1e300]);
+        assert!(message(data, DType::BF16).contains("element 0 is inf as bf16"));
+        let data = TensorData::from([f32::INFINITY]);
+        assert!(message(data.clone(), DType::F64).contains("inf as f32"));
+        assert!(message(data, DType::F32).contains("inf as f32"));
     }
 }

@@ -11,13 +11,15 @@ use super::output::unsupported;
 use super::place::Place;
 use super::stored_type::StoredType;
 use super::writer::{Item, Produce};
-use super::{cannot_write, damaged};
+use super::{cannot_write, damaged, reason};
 use crate::merge::MergeError;
 
 /// Opens a file. Its sizes are checked, and its numbers are not read.
 pub(super) fn open(path: &Path) -> Result<Contents, MergeError> {
-    let unreadable =
-        |error: Error| damaged(path, format!("it is no whole burnpack file ({error})"));
+    let unreadable = |error: Error| {
+        let reason = reason(error);
+        damaged(path, format!("is no whole burnpack file ({reason})"))
+    };
     let reader = Reader::from_file_exact(path).map_err(unreadable)?;
     let (metadata, scalars) = (reader.metadata().clone(), reader.scalars().clone());
     let mut tensors = Vec::new();

@@ -12,7 +12,7 @@ use burn_pack::Scalar;
 
 use super::place::{Place, zeros};
 use super::stored_type::StoredType;
-use super::{burnpack, index, refused, safetensors};
+use super::{burnpack, index, reason, refused, safetensors};
 use crate::merge::MergeError;
 use crate::merge::plan::sample_ranges;
 
@@ -46,6 +46,8 @@ pub struct CheckpointFile {
 
 struct Inner {
     path: PathBuf,
+    /// The file or index that is read: of a directory the one in it.
+    file: PathBuf,
     /// By name.
     tensors: Vec<StoredTensor>,
     /// Where each tensor is.
@@ -126,21 +128,25 @@ impl CheckpointFile {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, MergeError> {
         let path = path.as_ref();
         let metadata = fs::metadata(path).map_err(|error| {
-            let message =
-                format!("it cannot be opened ({error}); pass the path of a checkpoint that exists");
+            let message = format!(
+                "cannot be opened ({}); pass the path of a checkpoint that exists",
+                reason(error)
+            );
             refused(path, message)
         })?;
-        let mut contents = if metadata.is_dir() {
-            contents(&only_checkpoint(path)?)?
+        let file = if metadata.is_dir() {
+            only_checkpoint(path)?
         } else {
-            contents(path)?
+            path.to_path_buf()
         };
+        let mut contents = contents(&file)?;
         contents
             .tensors
             .sort_by(|(tensor, _), (other, _)| tensor.name.cmp(&other.name));
         let (tensors, places) = contents.tensors.into_iter().unzip();
         let inner = Inner {
             path: path.to_path_buf(),
+            file,
             tensors,
             places,
             metadata: contents.metadata,
@@ -181,7 +187,7 @@ impl CheckpointFile {
         match self.find(name) {
             Some(index) => self.read_at(index),
             None => {
-                let message = format!("it has no tensor `{name}`; `tensors` has all names");
+                let message = format!("has no tensor `{name}`; `tensors` has all names");
                 Err(refused(self.path(), message))
             }
         }
@@ -198,14 +204,15 @@ impl CheckpointFile {
         &self.inner.scalars
     }
 
-    /// Its path, and those of all files that have tensors.
-    pub(super) fn files(&self) -> BTreeSet<&Path> {
+    /// Its path, its index, and all files that have tensors.
+    pub(super) fn paths(&self) -> BTreeSet<&Path> {
         let files = self
             .inner
             .tensors
             .iter()
             .map(|tensor| tensor.file.as_path());
-        files.chain([self.path()]).collect()
+        let own = [self.path(), self.inner.file.as_path()];
+        files.chain(own).collect()
     }
 
     pub(super) fn read_at(&self, index: usize) -> Result<TensorData, MergeError> {
@@ -299,6 +306,11 @@ fn contents(path: &Path) -> Result<Contents, MergeError> {
     match path.extension().and_then(OsStr::to_str) {
         Some("safetensors") => safetensors::open(path),
         Some(burn_pack::EXTENSION) => burnpack::open(path),
+        _ if is_of_pytorch(name) => {
+            let message = "is a PyTorch file by its name, which is not read here; convert it to \
+                           safetensors";
+            Err(refused(path, message))
+        }
         _ => {
             let message = "its name does not say that it is a checkpoint that can be read; use a \
                            `.safetensors`, `.bpk` or `.index.json` file, and convert others";
@@ -307,10 +319,17 @@ fn contents(path: &Path) -> Result<Contents, MergeError> {
     }
 }
 
+/// Whether a name is one that PyTorch's own files have.
+fn is_of_pytorch(name: &str) -> bool {
+    let endings = [".bin", ".pt", ".pth", ".ckpt"];
+    endings.iter().any(|ending| name.ends_with(ending))
+}
+
 /// The index of a directory, or its only file.
 fn only_checkpoint(directory: &Path) -> Result<PathBuf, MergeError> {
     let unreadable = |error: std::io::Error| {
-        let message = format!("its files cannot be listed ({error}); pass the path of a file");
+        let reason = reason(error);
+        let message = format!("its files cannot be listed ({reason}); pass the path of a file");
         refused(directory, message)
     };
     let mut names = Vec::new();
@@ -330,6 +349,11 @@ fn only_checkpoint(directory: &Path) -> Result<PathBuf, MergeError> {
     }
     match found.as_slice() {
         [name] => Ok(directory.join(name)),
+        [] if names.iter().any(|name| is_of_pytorch(name)) => {
+            let message = "the directory has PyTorch files and no `.safetensors` file; convert the \
+                           checkpoint to safetensors";
+            Err(refused(directory, message))
+        }
         [] => {
             let message = "the directory has no `.safetensors` file, no `.safetensors.index.json` \
                            and no `.bpk` file; pass one that has";

@@ -23,16 +23,17 @@ use crate::merge::{ByPath, MergeError, MergeReport, Recipe};
 ///
 /// The result is a `.safetensors` or `.bpk` file by its extension, or with
 /// [`with_max_shard_size`](Self::with_max_shard_size) a directory of safetensors files with an index, as Hugging Face
-/// writes them. It has the metadata of the base, or without one of the first model, and in burnpack its scalars and the
+/// writes them. It may not replace an input, nor a file of statistics that a method reads. It has the metadata of the base, or without one of the first model, and in burnpack its scalars and the
 /// identities of its parameters. It is written beside its place, under a name that ends in `.tmp`, and moved there at
 /// the end: a run that is stopped or killed leaves the old file or none. Only a killed run leaves what it has written
 /// beside it, which may be deleted.
 ///
 /// # What is not merged
 ///
-/// Tensors of integers, of Booleans and of quantized numbers are copied from the base, or from the first model. Tensors
-/// whose names end in `running_mean` or `running_var` are running statistics, and averaged by every method. The
-/// [report](MergeReport) says both.
+/// Tensors of integers, of Booleans and of quantized numbers are copied: from the checkpoint that a
+/// [`Take`](crate::merge::Take) of the recipe names for them, or else from the base, or without one from the first
+/// model. A checkpoint that has only such tensors is refused. Tensors whose names end in `running_mean` or
+/// `running_var` are running statistics, which methods average. The [report](MergeReport) says all of that.
 ///
 /// A file has no ties: a weight that it has under two names is two tensors, of which random methods drop other
 /// elements, and which count twice in a norm or threshold over the model. To keep the tie, merge modules, or give both
@@ -40,14 +41,16 @@ use crate::merge::{ByPath, MergeError, MergeReport, Recipe};
 ///
 /// # Seed behavior
 ///
-/// Random methods draw from their seed and the name of the tensor: neither the order nor the format of the files
-/// matters.
+/// Random methods draw from their seed, the name of the tensor and the index of the model. So neither the order of the
+/// tensors in a file nor its format matters. The order of the models does.
 ///
 /// # Cost
 ///
-/// Each input is read once, and twice by methods that see all tensors before they merge the first. Memory for one
-/// tensor of each checkpoint in its own element type, its result in f32 (f64 if an input is), and the same in the type
-/// of the file.
+/// Each input is read once; the base only if a method needs it. Methods that see all tensors before they merge the
+/// first one read what they merge twice, and for a threshold over the model
+/// ([`ModelMagnitude`](crate::merge::Sparsify::ModelMagnitude)) a sample of it besides; f64 numbers for such a threshold
+/// three or four times. Memory for one tensor of each checkpoint in its own element type, its result in f32 (f64 if an
+/// input is), and the same in the type of the file, plus what the method needs (see its Cost).
 ///
 /// # Defaults
 ///
@@ -115,7 +118,7 @@ impl FileMerge {
     }
 
     /// Sets the element type of all float tensors of the result. Inputs may then differ in theirs. Numbers are rounded
-    /// to the nearest one of the type; those beyond its range become infinite. `Flex32` is stored as f32.
+    /// to the nearest one of the type; those beyond its range are an error. `Flex32` is stored as f32.
     #[must_use]
     pub fn with_dtype(mut self, dtype: FloatDType) -> Self {
         self.dtype = Some(match dtype {
@@ -126,7 +129,7 @@ impl FileMerge {
     }
 
     /// Writes shards of at most this many bytes, without their headers, to a directory that is new or empty. A tensor
-    /// that is larger has a shard of its own. If one shard is enough, there is no index, as in checkpoints of Hugging
+    /// that is larger has a shard of its own, which is then larger, too. If one shard is enough, there is no index, as in checkpoints of Hugging
     /// Face.
     #[must_use]
     pub fn with_max_shard_size(mut self, bytes: u64) -> Self {
@@ -168,10 +171,12 @@ impl FileMerge {
     ///
     /// # Errors
     ///
-    /// [`MergeError::File`] for inputs that cannot be read, for a result that cannot be written or that would replace
-    /// an input, a directory that is not empty, and types that its format does not have;
-    /// [`MergeError::DifferentTensors`] with all names that are missing, extra or different in the first checkpoint
-    /// that differs; [`MergeError::NoLayout`] if a method distinguishes rows from columns; [`MergeError::NoSuchTensor`]
+    /// [`MergeError::File`] for inputs that cannot be read or have no float tensor, for a result that cannot be written
+    /// or that would replace an input or statistics, a directory that is a link or not empty, and types that its format
+    /// does not have; [`MergeError::DifferentTensors`] with all names that are missing, extra or different in the first
+    /// checkpoint that differs; [`MergeError::MixedTypes`] if only element types differ and
+    /// [none](Self::with_dtype) is set; [`MergeError::NonFinite`] with the path of the input;
+    /// [`MergeError::Method`] for results beyond the range of their type; [`MergeError::NoLayout`] if a method distinguishes rows from columns; [`MergeError::NoSuchTensor`]
     /// for patterns; [`MergeError::OutOfRange`] for shards of zero bytes; [`MergeError::Stopped`]; all errors of
     /// [`Recipe::run`].
     pub fn run(mut self) -> Result<MergeReport, MergeError> {

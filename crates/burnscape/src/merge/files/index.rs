@@ -1,6 +1,7 @@
 //! Shards: safetensors files with an index, which says in which of them each tensor is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path};
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Contents;
 use super::writer::Item;
-use super::{damaged, refused, safetensors};
+use super::{damaged, reason, refused, safetensors};
 use crate::merge::MergeError;
 
 /// How the name of an index ends.
@@ -38,10 +39,11 @@ struct Size {
 /// Opens all shards of an index.
 pub(super) fn open(path: &Path) -> Result<Contents, MergeError> {
     let text = fs::read(path);
-    let text = text.map_err(|error| damaged(path, format!("it cannot be read ({error})")))?;
+    let text =
+        text.map_err(|error| damaged(path, format!("cannot be read ({})", reason(error))))?;
     let index: Index = serde_json::from_slice(&text).map_err(|error| {
         let message = format!(
-            "it is not the index of safetensors files ({error}); an index has a `weight_map` from \
+            "is not the index of safetensors files ({error}); an index has a `weight_map` from \
              names of tensors to names of files in its own folder"
         );
         refused(path, message)
@@ -66,18 +68,18 @@ pub(super) fn open(path: &Path) -> Result<Contents, MergeError> {
         match homes.get(name) {
             Some(found) if found == shard => {}
             Some(found) => {
-                let what = format!("it says that `{name}` is in `{shard}`, and it is in `{found}`");
+                let what = format!("says that `{name}` is in `{shard}`, and it is in `{found}`");
                 return Err(damaged(path, what));
             }
             None => {
-                let what = format!("it says that `{name}` is in `{shard}`, which does not have it");
+                let what = format!("says that `{name}` is in `{shard}`, which does not have it");
                 return Err(damaged(path, what));
             }
         }
     }
     let mut homes = homes.iter();
     if let Some((name, shard)) = homes.find(|(name, _)| !index.weight_map.contains_key(*name)) {
-        let what = format!("it does not have `{name}`, which is in `{shard}`");
+        let what = format!("does not have `{name}`, which is in `{shard}`");
         return Err(damaged(path, what));
     }
     Ok(contents)
@@ -93,6 +95,12 @@ fn opened(index: &Path, shard: &str) -> Result<Contents, MergeError> {
         return Err(refused(index, message));
     }
     let path = index.with_file_name(shard);
+    if path.extension().and_then(OsStr::to_str) != Some("safetensors") {
+        let message = format!(
+            "its shard `{shard}` is not a safetensors file; convert the checkpoint to safetensors"
+        );
+        return Err(refused(index, message));
+    }
     if !path.is_file() {
         let message = format!("its shard `{shard}` is missing; copy it into the same folder");
         return Err(refused(index, message));

@@ -12,11 +12,13 @@ use super::output::Output;
 use super::sources::{Sources, Types};
 use super::stored_type::StoredType;
 use super::writer::{self, Item, Notes, Produce};
-use super::{FileMerge, StoredTensor, WeightLayout};
+use super::{CheckpointFile, FileMerge, StoredTensor, WeightLayout, refused};
 use crate::loss::{Progress, Work};
-use crate::merge::plan::{Entry, Plan, Role};
-use crate::merge::whole_models::cast;
-use crate::merge::{ByPath, MergeError, MergeReport, MergedTensor};
+use crate::merge::plan::{Entry, Plan, Role, model_name};
+use crate::merge::whole_models::checked_cast;
+use crate::merge::{
+    ByPath, MergeError, MergeMethod, MergeReport, MergedTensor, Recipe, Take, TensorStore,
+};
 use crate::path_pattern::is_below;
 
 pub(super) type FileObserver = Box<dyn FnMut(&Progress) -> ControlFlow<()> + Send>;
@@ -29,7 +31,9 @@ enum Step {
         /// The type of the result.
         dtype: DType,
     },
-    Copy,
+    Copy {
+        from: Role,
+    },
 }
 
 pub(super) struct Job {
@@ -62,8 +66,12 @@ impl Job {
             Types::Same
         };
         let sources = Sources::open(merge.base.as_deref(), &merge.models, types)?;
-        output.check(&merge.out, sources.all())?;
+        let recipe = &merge.recipe;
+        let mut inputs: Vec<PathBuf> = sources.all().flat_map(CheckpointFile::files).collect();
+        inputs.extend(statistics(recipe));
+        output.check(&merge.out, &inputs)?;
 
+        let (num_models, has_base) = (sources.num_models(), sources.has_base());
         let tensors = sources.first().tensors();
         let layout = merge.layout.as_ref();
         if let Some(layout) = layout {
@@ -72,7 +80,8 @@ impl Job {
         let (mut steps, mut floats, mut entries) = (Vec::new(), Vec::new(), Vec::new());
         for (index, tensor) in tensors.iter().enumerate() {
             let Some(own) = tensor.kind.float() else {
-                steps.push(Step::Copy);
+                let from = source(recipe, &tensor.name, num_models, has_base)?;
+                steps.push(Step::Copy { from });
                 continue;
             };
             steps.push(Step::Merge {
@@ -82,14 +91,12 @@ impl Job {
             floats.push(index);
             entries.push(entry(tensor, layout));
         }
-        let (num_models, has_base) = (sources.num_models(), sources.has_base());
-        let plan = Plan::new(
-            &merge.recipe,
-            entries,
-            num_models,
-            has_base,
-            layout.is_some(),
-        )?;
+        if floats.is_empty() {
+            return Err(nothing_to_merge(sources.first()));
+        }
+        let has_filters = layout.is_some();
+        let recipe = planned(recipe, tensors);
+        let plan = Plan::new(&recipe, entries, num_models, has_base, has_filters)?;
         let job = Self {
             sources,
             plan,
@@ -124,7 +131,7 @@ impl Job {
             }
             sources.read(role, floats[entry], is_sampled)
         };
-        plan.prepare(&read)
+        plan.prepare(&read).map_err(|error| sources.named(error))
     }
 
     /// Merges and writes.
@@ -142,16 +149,16 @@ impl Job {
     /// What is done with every tensor; after the merge also whether copied tensors differ between the models.
     pub(super) fn report(&self) -> MergeReport {
         let mut report = self.plan.report();
-        let from = if self.sources.has_base() {
-            "the base"
-        } else {
-            "the first model"
-        };
         let copied = locked(&self.copied);
-        for (index, tensor) in self.sources.first().tensors().iter().enumerate() {
-            if tensor.is_float() {
-                continue;
-            }
+        let tensors = self.sources.first().tensors().iter().zip(&self.steps);
+        for (index, (tensor, step)) in tensors.enumerate() {
+            let from = match *step {
+                Step::Merge { .. } => continue,
+                Step::Copy {
+                    from: Role::Model(0),
+                } => "the first model".to_string(),
+                Step::Copy { from } => model_name(from),
+            };
             let equal = match copied.get(&index) {
                 Some(true) => "; it differs between the checkpoints",
                 Some(false) => "; it is the same in all checkpoints",
@@ -174,8 +181,11 @@ impl Job {
     fn items(&self) -> Vec<Item> {
         let tensors = self.sources.first().tensors().iter().zip(&self.steps);
         let item = |(index, (tensor, step)): (usize, (&StoredTensor, &Step))| {
-            let (kind, bytes) = match step {
-                Step::Copy => (tensor.kind, tensor.bytes),
+            let (kind, bytes) = match *step {
+                Step::Copy { from } => {
+                    let source = &self.sources.at(from).tensors()[index];
+                    (source.kind, source.bytes)
+                }
                 Step::Merge { dtype, .. } => {
                     let kind = self.set_dtype.map_or(tensor.kind, StoredType::Burnpack);
                     let count: usize = tensor.shape.iter().product();
@@ -201,9 +211,12 @@ impl Job {
                 let read = |role: Role, entry: usize, is_sampled: bool| {
                     self.sources.read(role, self.floats[entry], is_sampled)
                 };
-                cast(self.plan.merged(entry, &read)?, dtype).into_bytes()
+                let merged = self.plan.merged(entry, &read);
+                let merged = merged.map_err(|error| self.sources.named(error))?;
+                let name = &self.sources.first().tensors()[index].name;
+                checked_cast(merged, dtype, &self.plan.method_name(entry), name)?.into_bytes()
             }
-            Step::Copy => self.copy(index)?,
+            Step::Copy { from } => self.copy(index, from)?,
         };
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         observe(&self.observer, done, self.steps.len())?;
@@ -211,11 +224,11 @@ impl Job {
     }
 
     /// The bytes of a tensor that is copied. Those of the others are read one after the other.
-    fn copy(&self, index: usize) -> Result<Bytes, MergeError> {
-        let bytes = self.sources.first().bytes_at(index)?;
+    fn copy(&self, index: usize, from: Role) -> Result<Bytes, MergeError> {
+        let bytes = self.sources.at(from).bytes_at(index)?;
         let mut differs = false;
-        for other in self.sources.others() {
-            let found = other.bytes_at(index)?;
+        for role in self.sources.roles().filter(|role| *role != from) {
+            let found = self.sources.at(role).bytes_at(index)?;
             differs |= found[..] != bytes[..];
         }
         locked(&self.copied).insert(index, differs);
@@ -232,6 +245,69 @@ fn entry(tensor: &StoredTensor, layout: Option<&ByPath<WeightLayout>>) -> Entry 
         shape: tensor.shape.clone(),
         name,
     }
+}
+
+/// The files that methods read beside the checkpoints.
+fn statistics(recipe: &Recipe) -> impl Iterator<Item = PathBuf> {
+    let rules = recipe.rules.iter().map(|(_, method)| method);
+    let methods = rules.chain([&recipe.method]);
+    methods.flat_map(|method| method.files())
+}
+
+/// The checkpoint that gives a tensor that is not merged: the one from which the recipe takes it, or else the first.
+fn source(
+    recipe: &Recipe,
+    name: &str,
+    num_models: usize,
+    has_base: bool,
+) -> Result<Role, MergeError> {
+    let take = recipe.taken(name);
+    if let Some(take) = &take {
+        take.check(name, &vec![1.0; num_models])?;
+    }
+    match take {
+        Some(Take::Model(model)) => Ok(Role::Model(model)),
+        Some(Take::Base) if !has_base => Err(MergeError::NoBase {
+            method: Take::Base.name(),
+        }),
+        _ if has_base => Ok(Role::Base),
+        _ => Ok(Role::Model(0)),
+    }
+}
+
+/// The recipe for the tensors that are merged: without rules that only take some of the others.
+fn planned(recipe: &Recipe, tensors: &[StoredTensor]) -> Recipe {
+    let mut recipe = recipe.clone();
+    recipe.rules.retain(|(pattern, method)| {
+        let selected = tensors
+            .iter()
+            .filter(|tensor| is_below(&tensor.name, pattern));
+        let selected: Vec<&StoredTensor> = selected.collect();
+        let are_merged = selected.iter().any(|tensor| tensor.is_float());
+        are_merged || selected.is_empty() || method.takes().is_none()
+    });
+    recipe
+}
+
+/// Refuses a checkpoint without numbers that are merged.
+fn nothing_to_merge(checkpoint: &CheckpointFile) -> MergeError {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for tensor in checkpoint.tensors() {
+        *counts.entry(&tensor.dtype).or_default() += 1;
+    }
+    let counts = counts.into_iter();
+    let counts = counts.map(|(dtype, count)| format!("{dtype}: {count}"));
+    let counts: Vec<String> = counts.collect();
+    let message = if counts.is_empty() {
+        "has no tensors; pass a checkpoint that has some".to_string()
+    } else {
+        format!(
+            "no tensor has a type that is merged (f16, bf16, f32, f64), and those that it has are \
+             only copied ({}); convert the checkpoint to one of these types",
+            counts.join(", ")
+        )
+    };
+    refused(checkpoint.path(), message)
 }
 
 /// Refuses a pattern that selects nothing.

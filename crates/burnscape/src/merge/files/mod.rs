@@ -42,8 +42,38 @@ fn damaged(path: &Path, what: impl Display) -> MergeError {
 /// A file that cannot be written.
 fn cannot_write(path: &Path, error: impl Display) -> MergeError {
     let message = format!(
-        "it cannot be written ({error}); use a path in a folder that exists and can be written, \
-         with enough free space"
+        "cannot be written ({}); use a path in a folder that exists and can be written, with \
+         enough free space",
+        reason(error)
     );
     refused(path, message)
+}
+
+/// What an error says, without the number that the system has for it.
+fn reason(error: impl Display) -> String {
+    let text = error.to_string();
+    if let Some((start, rest)) = text.split_once(" (os error ")
+        && let Some((_, end)) = rest.split_once(')')
+    {
+        return format!("{start}{end}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn reasons_have_no_numbers_of_the_system() {
+        let missing = std::fs::metadata("a file that is not there").unwrap_err();
+        let text = reason(format!("cannot create: {missing}, at once"));
+        assert!(text.starts_with("cannot create: "), "{text}");
+        assert!(text.ends_with(", at once"), "{text}");
+        assert!(!text.contains("os error"), "{text}");
+        let other = io::Error::other("full (of files)");
+        assert_eq!(reason(other), "full (of files)");
+    }
 }

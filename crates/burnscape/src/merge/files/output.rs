@@ -2,10 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::writer::Item;
-use super::{CheckpointFile, cannot_write, refused};
+use super::{cannot_write, refused};
 use crate::merge::MergeError;
 use crate::range::ensure;
 
@@ -70,21 +70,13 @@ impl Output {
     }
 
     /// Refuses a path at which the result cannot be written, or would replace an input.
-    pub(super) fn check<'c>(
-        self,
-        path: &Path,
-        inputs: impl IntoIterator<Item = &'c CheckpointFile>,
-    ) -> Result<(), MergeError> {
-        if let Ok(own) = fs::canonicalize(path) {
-            for file in inputs.into_iter().flat_map(CheckpointFile::files) {
-                if fs::canonicalize(file).is_ok_and(|file| file == own) {
-                    let message = format!(
-                        "the result would replace an input, `{}`; use another path",
-                        file.display()
-                    );
-                    return Err(refused(path, message));
-                }
-            }
+    pub(super) fn check(self, path: &Path, inputs: &[PathBuf]) -> Result<(), MergeError> {
+        if let Some(file) = inputs.iter().find(|file| is_same(file, path)) {
+            let message = format!(
+                "the result would replace an input, `{}`; use another path",
+                file.display()
+            );
+            return Err(refused(path, message));
         }
         let parent = path
             .parent()
@@ -96,7 +88,7 @@ impl Output {
         match self {
             Self::Shards { .. } => check_directory(path),
             _ if path.is_dir() => {
-                let message = "it is a directory; use the path of a file, or set a maximum size of \
+                let message = "is a directory; use the path of a file, or set a maximum size of \
                                shards and the path of a directory";
                 Err(refused(path, message))
             }
@@ -115,13 +107,37 @@ pub(super) fn unsupported(path: &Path, item: &Item) -> MergeError {
     refused(path, message)
 }
 
+/// Whether two paths lead to one file, through symbolic or hard links.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let paths = fs::canonicalize(a).ok().zip(fs::canonicalize(b).ok());
+    paths.is_some_and(|(a, b)| a == b) || is_hard_linked(a, b)
+}
+
+#[cfg(unix)]
+fn is_hard_linked(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let files = fs::metadata(a).ok().zip(fs::metadata(b).ok());
+    files.is_some_and(|(a, b)| (a.dev(), a.ino()) == (b.dev(), b.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_hard_linked(_: &Path, _: &Path) -> bool {
+    false
+}
+
 /// Refuses what shards would replace.
 fn check_directory(path: &Path) -> Result<(), MergeError> {
+    // With a slash at the end a path is what its link leads to.
+    let link: PathBuf = path.components().collect();
+    if fs::symlink_metadata(link).is_ok_and(|metadata| metadata.is_symlink()) {
+        let message = "is a link, and shards replace a directory; use the path it leads to";
+        return Err(refused(path, message));
+    }
     if !path.is_dir() {
         return match fs::symlink_metadata(path) {
             Ok(_) => {
-                let message =
-                    "it is a file, and shards are written to a directory; use another path";
+                let message = "is a file, and shards are written to a directory; use another path";
                 Err(refused(path, message))
             }
             Err(_) => Ok(()),

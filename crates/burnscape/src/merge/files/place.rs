@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Bytes, DType, TensorData};
 
+use super::reason;
+
 /// The bytes of a tensor, before they are read.
 pub(super) enum Place {
     /// From an offset of a file on.
@@ -76,7 +78,10 @@ fn viewed(bytes: &Bytes, part: Range<usize>) -> Result<Bytes, String> {
 }
 
 fn cannot_read(error: impl Display) -> String {
-    format!("its numbers cannot be read ({error}); leave the file as it is while it is read")
+    format!(
+        "its numbers cannot be read ({}); leave the file as it is while it is read",
+        reason(error)
+    )
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::output::unsupported;
 use super::place::Place;
 use super::stored_type::StoredType;
 use super::writer::{Item, Produce};
-use super::{cannot_write, damaged};
+use super::{cannot_write, damaged, reason, refused};
 use crate::merge::MergeError;
 
 const METADATA: &str = "__metadata__";
@@ -30,7 +30,8 @@ const LONGEST_HEADER: u64 = 100_000_000;
 
 /// Opens a file. Its sizes are checked, and its numbers are not read.
 pub(super) fn open(path: &Path) -> Result<Contents, MergeError> {
-    let unreadable = |error: io::Error| damaged(path, format!("it cannot be read ({error})"));
+    let unreadable =
+        |error: io::Error| damaged(path, format!("cannot be read ({})", reason(error)));
     let mut file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     let (header, start) = read_header(path, &mut file, size)?;
@@ -57,24 +58,32 @@ pub(super) fn open(path: &Path) -> Result<Contents, MergeError> {
 
 /// The header, and where the numbers start.
 fn read_header(path: &Path, file: &mut File, size: u64) -> Result<(Header, u64), MergeError> {
-    let unreadable =
-        |error: io::Error| damaged(path, format!("its header cannot be read ({error})"));
+    let unreadable = |error: io::Error| {
+        let reason = reason(error);
+        damaged(path, format!("its header cannot be read ({reason})"))
+    };
     if size < LENGTH {
-        let what = format!("it ends early: it has {size} bytes, and {LENGTH} are the least");
+        let what = format!("ends early: it has {size} bytes, and {LENGTH} are the least");
         return Err(damaged(path, what));
     }
     let mut length = [0; LENGTH as usize];
     file.read_exact(&mut length).map_err(unreadable)?;
     let length = u64::from_le_bytes(length);
     if length > LONGEST_HEADER {
-        let what = format!(
-            "it is no safetensors file: its header would have {length} bytes, and {LONGEST_HEADER} \
-             is the most"
-        );
-        return Err(damaged(path, what));
+        let what = format!("{length} bytes, and {LONGEST_HEADER} is the most");
+        return Err(another_format(path, &what));
     }
     if LENGTH + length > size {
-        let what = format!("it ends early: it has {size} bytes, and its header alone {length}");
+        // Archives and pickled objects begin with what reads as some length, and go on with no header.
+        if size > LENGTH {
+            let mut first = [0];
+            file.read_exact(&mut first).map_err(unreadable)?;
+            if first != *b"{" {
+                let what = format!("{length} bytes, and the file has {size}");
+                return Err(another_format(path, &what));
+            }
+        }
+        let what = format!("ends early: it has {size} bytes, and its header alone {length}");
         return Err(damaged(path, what));
     }
     let mut text = vec![0; length as usize];
@@ -84,6 +93,15 @@ fn read_header(path: &Path, file: &mut File, size: u64) -> Result<(Header, u64),
         damaged(path, what)
     })?;
     Ok((header, LENGTH + length))
+}
+
+/// A file whose first bytes are no length of a header.
+fn another_format(path: &Path, what: &str) -> MergeError {
+    let message = format!(
+        "is not a safetensors file: its header would have {what}; convert it to safetensors, or \
+         download it again"
+    );
+    refused(path, message)
 }
 
 /// Refuses tensors that overlap, leave gaps, have other sizes than their shapes, or are not all there.
@@ -123,7 +141,7 @@ fn check_offsets(
     let needed = end as u64;
     if needed > available {
         let what = format!(
-            "it ends early: its tensors have {needed} bytes, and {available} follow the header"
+            "ends early: its tensors have {needed} bytes, and {available} follow the header"
         );
         return Err(damaged(path, what));
     }

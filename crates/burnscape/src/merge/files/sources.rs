@@ -7,7 +7,7 @@ use burn::tensor::TensorData;
 
 use super::{CheckpointFile, StoredTensor};
 use crate::merge::MergeError;
-use crate::merge::plan::Role;
+use crate::merge::plan::{Role, model_name};
 
 /// The base, if there is one, and the models. The tensors of all of them are in one order.
 pub(super) struct Sources {
@@ -49,13 +49,47 @@ impl Sources {
     }
 
     /// All but the first.
-    pub(super) fn others(&self) -> impl Iterator<Item = &CheckpointFile> {
+    fn others(&self) -> impl Iterator<Item = &CheckpointFile> {
         let skipped = usize::from(self.base.is_none());
         self.models.iter().skip(skipped)
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &CheckpointFile> {
         self.base.iter().chain(&self.models)
+    }
+
+    /// The roles of all of them.
+    pub(super) fn roles(&self) -> impl Iterator<Item = Role> {
+        let base = self.base.iter().map(|_| Role::Base);
+        base.chain((0..self.models.len()).map(Role::Model))
+    }
+
+    pub(super) fn at(&self, role: Role) -> &CheckpointFile {
+        match role {
+            Role::Base => self.first(),
+            Role::Model(index) => &self.models[index],
+        }
+    }
+
+    /// The error with the path of a checkpoint in the place of its number.
+    pub(super) fn named(&self, error: MergeError) -> MergeError {
+        match error {
+            MergeError::NonFinite {
+                model,
+                path,
+                index,
+                value,
+            } => {
+                let role = self.roles().find(|role| model_name(*role) == model);
+                MergeError::NonFinite {
+                    model: role.map_or(model, |role| quoted(self.at(role))),
+                    path,
+                    index,
+                    value,
+                }
+            }
+            other => other,
+        }
     }
 
     /// Reads a tensor, or some of its numbers.
@@ -65,10 +99,7 @@ impl Sources {
         tensor: usize,
         is_sampled: bool,
     ) -> Result<TensorData, MergeError> {
-        let checkpoint = match role {
-            Role::Base => self.first(),
-            Role::Model(index) => &self.models[index],
-        };
+        let checkpoint = self.at(role);
         if is_sampled {
             checkpoint.sample_at(tensor)
         } else {
@@ -84,6 +115,9 @@ pub(super) enum Types {
     Any,
 }
 
+/// A tensor of the first checkpoint, and that of another one.
+type Pair<'t> = (&'t StoredTensor, &'t StoredTensor);
+
 /// Refuses a checkpoint whose tensors are not those of the first one.
 pub(super) fn check_same(
     first: &CheckpointFile,
@@ -97,44 +131,69 @@ pub(super) fn check_same(
     let (of_first, of_other) = (names(first), names(other));
     let missing: Vec<String> = of_first.difference(&of_other).cloned().collect();
     let extra: Vec<String> = of_other.difference(&of_first).cloned().collect();
-    let different: Vec<String> = first
-        .tensors()
-        .iter()
-        .filter_map(|tensor| {
-            let index = other.find(&tensor.name)?;
-            difference(tensor, &other.tensors()[index], types)
-        })
-        .collect();
-    if missing.is_empty() && extra.is_empty() && different.is_empty() {
-        return Ok(());
+    let pairs = first.tensors().iter().filter_map(|tensor| {
+        let pair = (tensor, &other.tensors()[other.find(&tensor.name)?]);
+        is_different(pair, types).then_some(pair)
+    });
+    let pairs: Vec<Pair<'_>> = pairs.collect();
+    if missing.is_empty() && extra.is_empty() {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        if let Some(error) = mixed_types(first, other, &pairs) {
+            return Err(error);
+        }
     }
     Err(MergeError::DifferentTensors {
-        model: format!("`{}`", other.path().display()),
+        first: quoted(first),
+        model: quoted(other),
         missing,
         extra,
-        different,
+        different: pairs.into_iter().map(difference).collect(),
     })
 }
 
+fn quoted(checkpoint: &CheckpointFile) -> String {
+    format!("`{}`", checkpoint.path().display())
+}
+
+fn is_different((first, other): Pair<'_>, types: Types) -> bool {
+    let is_same_type = match (first.kind.float(), other.kind.float()) {
+        (Some(own), Some(found)) => own == found || types == Types::Any,
+        _ => first.dtype == other.dtype,
+    };
+    first.shape != other.shape || !is_same_type
+}
+
 /// How a tensor differs from that of the first checkpoint.
-fn difference(first: &StoredTensor, other: &StoredTensor, types: Types) -> Option<String> {
+fn difference((first, other): Pair<'_>) -> String {
     let name = &first.name;
-    if first.shape != other.shape {
-        return Some(format!(
-            "{name} ({:?} instead of {:?})",
-            other.shape, first.shape
-        ));
+    if first.shape == other.shape {
+        format!("{name} ({} instead of {})", other.dtype, first.dtype)
+    } else {
+        format!("{name} ({:?} instead of {:?})", other.shape, first.shape)
     }
-    match (first.kind.float(), other.kind.float()) {
-        (Some(own), Some(found)) if own == found || types == Types::Any => None,
-        (Some(_), Some(_)) => Some(format!(
-            "{name} ({} instead of {}; set the element type of the result to merge both)",
-            other.dtype, first.dtype
-        )),
-        _ if first.dtype == other.dtype => None,
-        _ => Some(format!(
-            "{name} ({} instead of {})",
-            other.dtype, first.dtype
-        )),
-    }
+}
+
+/// The error if all that differs are the types of float tensors.
+fn mixed_types(
+    first: &CheckpointFile,
+    other: &CheckpointFile,
+    pairs: &[Pair<'_>],
+) -> Option<MergeError> {
+    let are_floats = pairs
+        .iter()
+        .all(|(own, found)| own.shape == found.shape && own.is_float() && found.is_float());
+    let &(own, found) = pairs.first().filter(|_| are_floats)?;
+    let same = pairs
+        .iter()
+        .filter(|(one, another)| (&one.dtype, &another.dtype) == (&own.dtype, &found.dtype));
+    Some(MergeError::MixedTypes {
+        first: quoted(first),
+        second: quoted(other),
+        found: found.dtype.clone(),
+        expected: own.dtype.clone(),
+        count: same.count(),
+        example: own.name.clone(),
+    })
 }

@@ -1,7 +1,7 @@
 //! Checkpoints as named tensors, and named tensors as files.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::{Bytes, TensorData};
@@ -22,6 +22,10 @@ impl TensorStore for CheckpointFile {
             Some(index) => self.read_at(index).map(Some),
             None => Ok(None),
         }
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.paths().into_iter().map(Path::to_path_buf).collect()
     }
 }
 

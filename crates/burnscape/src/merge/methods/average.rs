@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use burn::tensor::TensorData;
 
+use super::magnitude::with_moderate_sum;
 use crate::OutOfRange;
 use crate::merge::{MergeError, MergeMethod, MergeTensor};
 use crate::range::ensure;
@@ -47,11 +48,10 @@ impl MergeMethod for Average {
     }
 
     fn merge(&self, tensor: &MergeTensor<'_>) -> Result<TensorData, MergeError> {
-        let weights = tensor.weights();
-        self.check(tensor.name(), weights)?;
-        let sum: f64 = weights.iter().sum();
+        self.check(tensor.name(), tensor.weights())?;
+        let (weights, sum) = with_moderate_sum(tensor.weights());
         Ok(tensor.map(|block, out| {
-            weighted_sum(block.models, 0..block.len(), weights, out);
+            weighted_sum(block.models, 0..block.len(), &weights, out);
             for out in out {
                 *out /= sum;
             }
@@ -101,5 +101,16 @@ mod tests {
         for weights in [[0.0; 3], [1.0, -1.0, 3.0], [1.0, f64::NAN, 1.0]] {
             assert!(Average.check("w", &weights).is_err(), "{weights:?}");
         }
+        // Products with the weights, and sums, need not be numbers.
+        let models = [[1.7e308, 2.0], [1.7e308, 4.0]].map(TensorData::from);
+        let tensor = MergeTensor::new("w", &models).unwrap();
+        let found = Average.merge(&tensor).unwrap();
+        assert_eq!(found, TensorData::from([1.7e308, 3.0]));
+        let found = Average
+            .merge(&tensor.with_weights(&[1e308, 1e300]))
+            .unwrap();
+        let found: Vec<f64> = found.iter::<f64>().collect();
+        assert!(found[0] > 1.69e308 && found[0].is_finite(), "{found:?}");
+        assert!((found[1] - 2.00000002).abs() < 1e-14, "{found:?}");
     }
 }

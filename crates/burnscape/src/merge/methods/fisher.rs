@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::tensor::TensorData;
@@ -60,6 +61,8 @@ use crate::merge::{MergeError, MergeMethod, MergeTensor, TensorStore};
 #[derive(Debug, Clone)]
 pub struct FisherAverage {
     importances: Stores,
+    /// Those that the stores read.
+    files: Vec<PathBuf>,
 }
 
 impl FisherAverage {
@@ -68,6 +71,7 @@ impl FisherAverage {
     #[must_use]
     pub fn new(importances: Vec<Arc<dyn TensorStore>>) -> Self {
         Self {
+            files: importances.iter().flat_map(|store| store.files()).collect(),
             importances: Stores::new(importances),
         }
     }
@@ -81,6 +85,10 @@ impl MergeMethod for FisherAverage {
     fn check(&self, _name: &str, weights: &[f64]) -> Result<(), MergeError> {
         self.importances.check(&self.name(), weights.len())?;
         Ok(check_mean_weights(weights)?)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.files.clone()
     }
 
     fn note(&self, name: &str, _shape: &[usize]) -> Option<String> {

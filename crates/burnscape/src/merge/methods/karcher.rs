@@ -6,6 +6,7 @@ use burn::tensor::TensorData;
 
 use super::average::{check_mean_weights, weighted_sum};
 use super::inner_products::InnerProducts;
+use super::magnitude::with_moderate_sum;
 use super::vectors::Vectors;
 use crate::merge::spherical::LEAST_COSINE;
 use crate::merge::{MergeError, MergeMethod, MergePass, MergeTensor, SlerpUnit};
@@ -24,7 +25,8 @@ use crate::range::{POSITIVE, ensure};
 ///
 /// for each [`SlerpUnit`]. It is found by `m ← exp_m(Σ w_i log_m(u_i) / Σ w_i)`, from the direction of `Σ w_i u_i`. All
 /// of these are combinations of the `θ_i`, so that the iteration runs on their coefficients and reads the inner
-/// products of the models only.
+/// products of the models only. A vector of one element has no arcs: its mean is the weighted mean, also of numbers of
+/// both signs.
 ///
 /// Of two models with the weights `1 − t` and `t` it has the direction of [`slerp`](crate::merge::slerp) at `t`. Equal
 /// models give that model to rounding. A zero vector has no direction: it counts in the mean of norms only. If all are
@@ -109,6 +111,9 @@ impl MergeMethod for KarcherMean {
     /// Outside a recipe, a tensor is the whole model.
     fn merge(&self, tensor: &MergeTensor<'_>) -> Result<TensorData, MergeError> {
         self.check(tensor.name(), tensor.weights())?;
+        if tensor.is_empty() {
+            return Ok(tensor.result(Vec::new()));
+        }
         let vectors = Vectors::of(tensor, self.unit);
         let mut products = vec![InnerProducts::new(tensor.num_models()); vectors.count()];
         tensor.each(|block| {
@@ -177,9 +182,12 @@ impl KarcherMean {
 
     /// The coefficients of the mean in the vectors.
     fn coefficients(&self, products: &InnerProducts, weights: &[f64]) -> Result<Vec<f64>, Fault> {
-        let norms: Vec<f64> = (0..products.count()).map(|i| products.norm(i)).collect();
+        let (weights, total) = with_moderate_sum(weights);
+        if products.len() == 1 {
+            return Ok(weights.iter().map(|weight| weight / total).collect());
+        }
+        let norms = products.norms();
         let weighted = || weights.iter().zip(&norms);
-        let total: f64 = weights.iter().sum();
         let norm = weighted().map(|(weight, norm)| weight * norm).sum::<f64>() / total;
         // Zero vectors have no direction.
         let with_direction =
@@ -365,10 +373,11 @@ mod tests {
         // A zero vector counts in the norm.
         let found = karcher(&[vec![1.0, 0.0], vec![0.0, 0.0]], &[1.0, 3.0]).unwrap();
         assert_close(&found, &[0.25, 0.0]);
-        assert_eq!(
-            karcher(&[vec![0.0], vec![0.0]], &[1.0, 1.0]).unwrap(),
-            [0.0]
-        );
+        let zeros = [vec![0.0; 2], vec![0.0; 2]];
+        assert_eq!(karcher(&zeros, &[1.0, 1.0]).unwrap(), [0.0; 2]);
+        // Of one element, where there is no arc.
+        let opposite = [vec![1.0], vec![-3.0]];
+        assert_eq!(karcher(&opposite, &[3.0, 1.0]).unwrap(), [0.0]);
     }
 
     #[test]

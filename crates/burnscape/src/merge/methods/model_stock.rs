@@ -1,6 +1,6 @@
 use burn::tensor::TensorData;
 
-use super::average::weighted_sum;
+use super::average::{check_mean_weights, weighted_sum};
 use super::inner_products::InnerProducts;
 use crate::merge::{MergeError, MergeMethod, MergeTensor};
 
@@ -15,7 +15,8 @@ use crate::merge::{MergeError, MergeMethod, MergeTensor};
 ///
 /// for each tensor, and `t = 0` for `c ≤ 0`. It is the point nearest to the center of the models between their mean and
 /// the base, if the `τ_i` have equal norms and angles. A pair with a `τ` that is zero counts as orthogonal. Without a
-/// pair, `c` is 1: one model is the result, and so are equal ones.
+/// pair, `c` is 1: one model is the result, and so are equal ones. With `t = 0`, which the report does not say, the
+/// result is the base: [`ratio`](Self::ratio) returns `t`.
 ///
 /// # Cost
 ///
@@ -23,7 +24,8 @@ use crate::merge::{MergeError, MergeMethod, MergeTensor};
 ///
 /// # Errors
 ///
-/// [`MergeError::NoBase`]; [`MergeError::Method`] if weights differ, which the formula does not have.
+/// [`MergeError::NoBase`]; [`MergeError::OutOfRange`] if a weight is negative or not finite, or if all are zero;
+/// [`MergeError::Method`] if weights differ, which the formula does not have.
 ///
 /// # References
 ///
@@ -51,31 +53,31 @@ impl ModelStock {
     pub fn new() -> Self {
         Self
     }
-}
 
-impl MergeMethod for ModelStock {
-    fn name(&self) -> String {
-        "model-stock".to_string()
-    }
-
-    fn needs_base(&self) -> bool {
-        true
-    }
-
-    fn check(&self, name: &str, weights: &[f64]) -> Result<(), MergeError> {
-        if weights.windows(2).all(|pair| pair[0] == pair[1]) {
-            return Ok(());
-        }
-        Err(MergeError::Method {
-            method: self.name(),
-            tensor: name.to_string(),
-            message: format!(
-                "it has the weights {weights:?}; use equal ones, or the method `average`"
-            ),
-        })
-    }
-
-    fn merge(&self, tensor: &MergeTensor<'_>) -> Result<TensorData, MergeError> {
+    /// How much of the result is the mean of the models: `t`. It is 1 for equal models, and 0 where the mean of the
+    /// cosines is not positive, so that the result is the base.
+    ///
+    /// # Cost
+    ///
+    /// One pass, with `N (N + 1) / 2` inner products.
+    ///
+    /// # Errors
+    ///
+    /// Those of the method.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::tensor::TensorData;
+    /// use burnscape::merge::{MergeTensor, ModelStock};
+    ///
+    /// let models = [TensorData::from([1.0_f32, 0.5]), TensorData::from([-1.0_f32, 0.5])];
+    /// let base = TensorData::from([0.0_f32, 0.0]);
+    /// let tensor = MergeTensor::new("w", &models)?.with_base(&base);
+    /// assert_eq!(ModelStock.ratio(&tensor)?, 0.0); // the cosine is −0.6
+    /// # Ok::<(), burnscape::merge::MergeError>(())
+    /// ```
+    pub fn ratio(&self, tensor: &MergeTensor<'_>) -> Result<f64, MergeError> {
         self.check(tensor.name(), tensor.weights())?;
         if !tensor.has_base() {
             return Err(MergeError::NoBase {
@@ -89,12 +91,43 @@ impl MergeMethod for ModelStock {
             let Some(base) = block.base else { return };
             for (differences, model) in differences.iter_mut().zip(block.models) {
                 differences.clear();
-                differences.extend(model.iter().zip(base).map(|(model, base)| model - base));
+                // Half of it is always finite, and has the same angles.
+                let halves = model.iter().zip(base);
+                differences.extend(halves.map(|(model, base)| 0.5 * model - 0.5 * base));
             }
             let vectors: Vec<&[f64]> = differences.iter().map(Vec::as_slice).collect();
             products.add(&vectors, 0..block.len());
         });
-        let t = share_of_mean(&products);
+        Ok(share_of_mean(&products))
+    }
+}
+
+impl MergeMethod for ModelStock {
+    fn name(&self) -> String {
+        "model-stock".to_string()
+    }
+
+    fn needs_base(&self) -> bool {
+        true
+    }
+
+    fn check(&self, name: &str, weights: &[f64]) -> Result<(), MergeError> {
+        check_mean_weights(weights)?;
+        if weights.windows(2).all(|pair| pair[0] == pair[1]) {
+            return Ok(());
+        }
+        Err(MergeError::Method {
+            method: self.name(),
+            tensor: name.to_string(),
+            message: format!(
+                "it has the weights {weights:?}; use equal ones, or the method `average`"
+            ),
+        })
+    }
+
+    fn merge(&self, tensor: &MergeTensor<'_>) -> Result<TensorData, MergeError> {
+        let t = self.ratio(tensor)?;
+        let count = tensor.num_models();
         let weights = vec![t / count as f64; count];
         Ok(tensor.map(|block, out| {
             weighted_sum(block.models, 0..block.len(), &weights, out);
@@ -160,13 +193,16 @@ mod tests {
         let opposite = [[1.0_f32, -0.1], [0.0, -0.1]].map(TensorData::from);
         let tensor = MergeTensor::new("w", &opposite).unwrap().with_base(&base);
         assert_eq!(ModelStock.merge(&tensor).unwrap(), base);
-        let weights = [1.0, 2.0];
-        let error = ModelStock
-            .merge(&tensor.with_weights(&weights))
-            .unwrap_err();
-        assert!(
-            error.to_string().contains("[1.0, 2.0]; use equal ones"),
-            "{error}"
-        );
+        assert_eq!(ModelStock.ratio(&tensor), Ok(0.0));
+        for (weights, text) in [
+            ([1.0, 2.0], "[1.0, 2.0]; use equal ones"),
+            ([-1.0, -1.0], "`weights` is -1; use 0 or more"),
+            ([0.0, 0.0], "whose sum is positive"),
+            ([f64::NAN, f64::NAN], "`weights` is NaN"),
+        ] {
+            let tensor = tensor.clone().with_weights(&weights);
+            let error = ModelStock.merge(&tensor).unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        }
     }
 }

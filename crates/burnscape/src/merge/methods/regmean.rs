@@ -1,6 +1,7 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use burn::tensor::TensorData;
+use burn::tensor::{DType, TensorData};
 use nalgebra::{Cholesky, DMatrix, DVector};
 
 use super::average::check_mean_weights;
@@ -54,9 +55,10 @@ const ASYMMETRY: f64 = 1e-5;
 /// [`MergeError::NumModels`] unless there is a store for each model; [`MergeError::OutOfRange`] for an `off_diagonal`
 /// outside 0 to 1, a negative `ridge`, and weights that are negative or not finite, or all zero;
 /// [`MergeError::Statistics`] for a Gram matrix that one model lacks and another one has, of another size than the
-/// inputs, not symmetric, with a negative diagonal or not finite; [`MergeError::Singular`] if the sum is singular to
-/// rounding, as it is with fewer examples than inputs, or with an input that is always zero; [`MergeError::Method`] for
-/// a matrix without an axis of outputs.
+/// inputs, not symmetric, with a negative diagonal or not finite, and for a sum that is not singular, but so
+/// ill-conditioned that what the statistics are rounded to decides, which is the rule for f16 and bf16;
+/// [`MergeError::Singular`] if the sum is singular to rounding, as it is with fewer examples than inputs, or with an
+/// input that is always zero; [`MergeError::Method`] for a matrix without an axis of outputs.
 ///
 /// # References
 ///
@@ -94,6 +96,8 @@ const ASYMMETRY: f64 = 1e-5;
 #[derive(Debug, Clone)]
 pub struct RegMean {
     grams: Stores,
+    /// Those that the stores read.
+    files: Vec<PathBuf>,
     off_diagonal: f64,
     ridge: f64,
 }
@@ -104,6 +108,7 @@ impl RegMean {
     #[must_use]
     pub fn new(grams: Vec<Arc<dyn TensorStore>>) -> Self {
         Self {
+            files: grams.iter().flat_map(|store| store.files()).collect(),
             grams: Stores::new(grams),
             off_diagonal: 0.9,
             ridge: 0.0,
@@ -168,13 +173,13 @@ impl RegMean {
         }))
     }
 
-    /// The solution of `(sum + ridge) X = right`.
+    /// The solution of `(sum + ridge) X = right`, for statistics of this type.
     fn solved(
         &self,
         name: &str,
         mut sum: DMatrix<f64>,
         mut right: DMatrix<f64>,
-        rounding: f64,
+        dtype: DType,
     ) -> Result<DMatrix<f64>, MergeError> {
         let size = sum.nrows();
         let added = self.ridge * sum.trace() / size as f64;
@@ -195,7 +200,7 @@ impl RegMean {
         };
         let units: DVector<f64> = sum.diagonal().map(root);
         let scaled = DMatrix::from_fn(size, size, |i, j| units[i] * sum[(i, j)] * units[j]);
-        let floor = (4.0 * (size as f64).sqrt() * rounding).max(SUM_ROUNDING);
+        let floor = (4.0 * (size as f64).sqrt() * epsilon(dtype)).max(SUM_ROUNDING);
         let factors = Cholesky::new(scaled.clone());
         let factors = factors.filter(|factors| {
             let inverse = factors.inverse();
@@ -203,14 +208,7 @@ impl RegMean {
             is_finite && largest_sum(&scaled) * largest_sum(&inverse) * floor < 1.0
         });
         let Some(factors) = factors else {
-            let eigenvalues = scaled.symmetric_eigenvalues();
-            let least = floor * eigenvalues.max();
-            let rank = eigenvalues.iter().filter(|value| **value > least).count();
-            return Err(MergeError::Singular {
-                tensor: name.to_string(),
-                rank: rank.min(size.saturating_sub(1)),
-                size,
-            });
+            return Err(refused(name, &scaled, floor, dtype));
         };
         let in_units = |matrix: &mut DMatrix<f64>| {
             for (mut row, unit) in matrix.row_iter_mut().zip(&units) {
@@ -222,6 +220,37 @@ impl RegMean {
         in_units(&mut right);
         Ok(right)
     }
+}
+
+/// The error for a sum that was not solved: how many directions it has, or that its type does not tell.
+fn refused(name: &str, scaled: &DMatrix<f64>, floor: f64, dtype: DType) -> MergeError {
+    let size = scaled.nrows();
+    let eigenvalues = scaled.symmetric_eigenvalues();
+    // Half precision hides most of the directions that there are.
+    let floor = match dtype {
+        DType::F16 | DType::BF16 => SUM_ROUNDING,
+        _ => floor,
+    };
+    let least = floor * eigenvalues.max();
+    let rank = eigenvalues.iter().filter(|value| **value > least).count();
+    if rank < size {
+        return MergeError::Singular {
+            tensor: name.to_string(),
+            rank,
+            size,
+        };
+    }
+    let remedy = match dtype {
+        DType::F16 | DType::BF16 => "store them in f32 or f64",
+        DType::F64 => "collect them on more examples",
+        _ => "store them in f64",
+    };
+    let dtype = dtype.name();
+    let message = format!(
+        "the Gram matrices are ill-conditioned for statistics in {dtype}; {remedy}, or add to the diagonal with \
+         `with_ridge`"
+    );
+    unusable(name, message)
 }
 
 /// The largest sum of absolute values in a column.
@@ -247,6 +276,10 @@ impl MergeMethod for RegMean {
         Ok(check_mean_weights(weights)?)
     }
 
+    fn files(&self) -> Vec<PathBuf> {
+        self.files.clone()
+    }
+
     fn note(&self, name: &str, _shape: &[usize]) -> Option<String> {
         (!self.grams.has(name)).then(|| "averaged: no Gram matrix".to_string())
     }
@@ -266,15 +299,17 @@ impl MergeMethod for RegMean {
         let (size, num_outputs) = merged.shape();
         let mut sum = DMatrix::zeros(size, size);
         let mut right = DMatrix::zeros(size, num_outputs);
-        let mut rounding = 0.0_f64;
+        let mut dtype = DType::F64;
         for (model, (data, weight)) in grams.iter().zip(tensor.weights()).enumerate() {
             let gram = self.gram(tensor, model, data, size)? * *weight;
             let difference = &merged - orientation.inputs_first(tensor.values(model));
             right.gemm(1.0, &gram, &difference, 1.0);
             sum += gram;
-            rounding = rounding.max(epsilon(data.dtype()));
+            if epsilon(data.dtype()) > epsilon(dtype) {
+                dtype = data.dtype();
+            }
         }
-        merged -= self.solved(name, sum, right, rounding)?;
+        merged -= self.solved(name, sum, right, dtype)?;
         Ok(tensor.result(orientation.stored(&merged)))
     }
 }

@@ -12,8 +12,9 @@ use crate::merge::{MergeError, MergeMethod, MergePass, MergeTensor, SlerpUnit};
 /// Spherical linear interpolation of two models. Its name is `slerp`.
 ///
 /// The formula is that of the function [`slerp`](crate::merge::slerp), at `t = w_1 / (w_0 + w_1)`: the arc between two
-/// vectors instead of the chord, for each [`SlerpUnit`]. Below an angle of `10⁻⁶`, and where a vector is zero, it is
-/// the chord; so equal models give that model. With one weight zero it is the other model, bit by bit.
+/// vectors instead of the chord, for each [`SlerpUnit`]. Below an angle of `10⁻⁶`, and where a vector is zero or has one
+/// element only, it is the chord; so equal models give that model. With one weight zero it is the other model, bit by
+/// bit.
 ///
 /// # Cost
 ///
@@ -90,6 +91,9 @@ impl MergeMethod for Slerp {
     /// Outside a recipe, a tensor is the whole model.
     fn merge(&self, tensor: &MergeTensor<'_>) -> Result<TensorData, MergeError> {
         self.check(tensor.name(), tensor.weights())?;
+        if tensor.is_empty() {
+            return Ok(tensor.result(Vec::new()));
+        }
         let vectors = Vectors::of(tensor, self.unit);
         let mut products = vec![Products::default(); vectors.count()];
         tensor.each(|block| {
@@ -180,7 +184,9 @@ mod tests {
 
     #[test]
     fn opposite_filters_are_named_and_two_models_are_needed() {
-        let models = [[[1.0_f32, 0.5]], [[1.0, -0.5]], [[1.0, 1.0]]].map(TensorData::from);
+        let models = [-1.0_f32, 1.0, 0.0]
+            .map(|sign| [[1.0, 0.5], [1.0, 2.0]].map(|[one, other]| [one, -sign * other]));
+        let models = models.map(TensorData::from);
         let tensor = MergeTensor::new("w", &models[..2]).unwrap();
         let per_filter = Slerp::new().with_unit(SlerpUnit::Filter);
         assert!(per_filter.merge(&tensor).is_ok());

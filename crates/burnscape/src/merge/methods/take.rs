@@ -5,7 +5,8 @@ use crate::merge::{MergeError, MergeMethod, MergeTensor};
 
 /// Leaves tensors as one of the models has them, bit by bit. Its name is `take`.
 ///
-/// With a [pattern](crate::merge::Recipe::with) it leaves parts of a model out of a merge.
+/// With a [pattern](crate::merge::Recipe::with) it leaves parts of a model out of a merge, with the running statistics of
+/// their normalizations. In files, tensors of integers are taken as well.
 ///
 /// # Cost
 ///
@@ -55,6 +56,10 @@ impl MergeMethod for Take {
             Self::Base => "as in the base".to_string(),
             Self::Model(model) => format!("as in model {model}"),
         })
+    }
+
+    fn takes(&self) -> Option<Take> {
+        Some(*self)
     }
 
     fn merge(&self, tensor: &MergeTensor<'_>) -> Result<TensorData, MergeError> {

@@ -19,8 +19,9 @@ use crate::range::ensure;
 /// τ_i = θ_i − θ_0,   τ̂_i = sparsify(τ_i),   θ = θ_0 + scale · combine(w, τ̂)
 /// ```
 ///
-/// for each tensor, with [`Sparsify`] and [`Combine`]. Differences are rounded to f32 unless an input is f64, and the
-/// rest is in f64.
+/// for each tensor, with [`Sparsify`] and [`Combine`]. Where no input is f64, differences are rounded to f32 first, as if
+/// models were subtracted in f32, unless that is infinite; the rest is in f64. So some results differ in the last bit
+/// from those that are computed in f64 throughout.
 ///
 /// | preset | sparsify | combine | `scale` |
 /// |---|---|---|---|
@@ -52,8 +53,8 @@ use crate::range::ensure;
 ///
 /// # Seeds
 ///
-/// Masks of `Random` and `RankedRandom` depend on `seed` (default 0), the index of the model and the name of the
-/// tensor.
+/// Masks of `Random` and `RankedRandom` are keyed by `seed` (default 0), the index of the model and the name of the
+/// tensor. So the order of the models matters; the order of the tensors, and the format of a file, do not.
 ///
 /// # References
 ///
@@ -231,6 +232,9 @@ impl MergeMethod for TaskArithmetic {
 
     fn merge(&self, tensor: &MergeTensor<'_>) -> Result<TensorData, MergeError> {
         let vectors = TaskVectors::of(tensor, &self.name())?;
+        if tensor.is_empty() {
+            return Ok(tensor.result(Vec::new()));
+        }
         match self.sparsify.masks(&vectors, self.seed) {
             Some(masks) => Ok(self.merged(&vectors, masks)),
             None => Err(MergeError::Method {

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::OutOfRange;
 use crate::merge::methods::check_mean_weights;
+use crate::merge::methods::magnitude::with_moderate_sum;
 use crate::range::ensure;
 
 /// How [`TaskArithmetic`](super::TaskArithmetic) makes one vector of sparse task vectors `τ̂_i` with weights `w_i`,
@@ -27,6 +28,14 @@ impl Combine {
                 .iter()
                 .try_for_each(|weight| ensure("weights", *weight, ..)),
             Self::Mean | Self::ElectSign => check_mean_weights(weights),
+        }
+    }
+
+    /// Weights with which the combination is the same. But for `Sum`, products with them are never too large.
+    pub(super) fn moderate(self, weights: &[f64]) -> Vec<f64> {
+        match self {
+            Self::Sum => weights.to_vec(),
+            Self::Mean | Self::ElectSign => with_moderate_sum(weights).0,
         }
     }
 

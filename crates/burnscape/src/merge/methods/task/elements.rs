@@ -8,7 +8,7 @@ use crate::merge::{MergeError, MergeTensor};
 const CHUNK: usize = 512;
 
 /// The differences of the models from their base in one tensor, `τ_i = θ_i − θ_0`. They are rounded to f32 unless an
-/// input is f64.
+/// input is f64, or they are too large for it.
 #[derive(Debug)]
 pub(super) struct TaskVectors<'t, 'm>(&'t MergeTensor<'m>);
 
@@ -57,8 +57,8 @@ impl<'t, 'm> TaskVectors<'t, 'm> {
     /// The base, plus `scale` times what the masks, one for each model, leave and `combine` makes of it.
     pub(super) fn merged(&self, mut masks: Vec<Mask>, combine: Combine, scale: f64) -> TensorData {
         let rounds = !self.0.is_double();
-        let weights = self.0.weights();
-        let mut sums = combine.sums(weights);
+        let weights = combine.moderate(self.0.weights());
+        let mut sums = combine.sums(&weights);
         let mut differences = [0.0; CHUNK];
         let mut merged = [0.0; CHUNK];
         self.0.map(|block, result| {
@@ -68,7 +68,7 @@ impl<'t, 'm> TaskVectors<'t, 'm> {
                 let base = &base[chunk.clone()];
                 let differences = &mut differences[..base.len()];
                 sums.clear(base.len());
-                let models = block.models.iter().zip(weights).zip(&mut masks);
+                let models = block.models.iter().zip(&weights).zip(&mut masks);
                 for ((values, weight), mask) in models {
                     subtract(&values[chunk.clone()], base, rounds, differences);
                     mask.apply(differences);
@@ -86,12 +86,14 @@ impl<'t, 'm> TaskVectors<'t, 'm> {
 }
 
 /// `values − base`. The difference of two f32 numbers, in f64 and then in f32, is rounded as if it were computed in
-/// f32.
+/// f32; but it stays finite.
 fn subtract(values: &[f64], base: &[f64], rounds: bool, differences: &mut [f64]) {
     let pairs = differences.iter_mut().zip(values).zip(base);
     if rounds {
         for ((difference, value), base) in pairs {
-            *difference = f64::from((value - base) as f32);
+            let exact = value - base;
+            let rounded = f64::from(exact as f32);
+            *difference = if rounded.is_finite() { rounded } else { exact };
         }
     } else {
         for ((difference, value), base) in pairs {

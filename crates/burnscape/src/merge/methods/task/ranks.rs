@@ -11,21 +11,21 @@ impl Rows {
     pub(super) fn of(shape: &[usize], units: Option<usize>) -> Self {
         match units.filter(|axis| shape.len() > 1 && *axis < shape.len()) {
             Some(axis) => Self {
-                outer: shape[..axis].iter().product(),
+                outer: product(&shape[..axis]),
                 count: shape[axis],
-                inner: shape[axis + 1..].iter().product(),
+                inner: product(&shape[axis + 1..]),
             },
             None => Self {
                 outer: 1,
                 count: 1,
-                inner: shape.iter().product(),
+                inner: product(shape),
             },
         }
     }
 
     /// The number of elements of a row.
     pub(super) fn len(self) -> usize {
-        self.outer * self.inner
+        self.outer.saturating_mul(self.inner)
     }
 
     /// The indices of the elements of a row.
@@ -39,6 +39,10 @@ impl Rows {
     /// The rank of the magnitude of each element in its row, from 0 for the smallest. Equal ones are ranked by index.
     pub(super) fn ranks(self, elements: &[f64]) -> Vec<u32> {
         let mut ranks = vec![0; elements.len()];
+        if ranks.is_empty() {
+            // Whatever the number of rows.
+            return ranks;
+        }
         let mut row_of_pairs: Vec<(u64, usize)> = Vec::with_capacity(self.len());
         for row in 0..self.count {
             row_of_pairs.clear();
@@ -52,6 +56,12 @@ impl Rows {
         }
         ranks
     }
+}
+
+/// The number of elements of a shape. One with a zero may have more than an integer can count beside it.
+fn product(shape: &[usize]) -> usize {
+    let sizes = shape.iter();
+    sizes.fold(1, |product: usize, size| product.saturating_mul(*size))
 }
 
 #[cfg(test)]
@@ -79,6 +89,8 @@ mod tests {
     fn an_empty_tensor_has_no_ranks() {
         for units in [None, Some(0), Some(1)] {
             assert!(Rows::of(&[0, 3], units).ranks(&[]).is_empty());
+            let huge = Rows::of(&[1 << 42, 0, 1 << 42], units);
+            assert!(huge.ranks(&[]).is_empty());
         }
     }
 }

@@ -25,7 +25,7 @@ const SHARE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Included(1
 ///
 /// Random masks are drawn for each model and tensor from the seed, the index of the model and the name of the tensor,
 /// one number for each element whatever the probability. So they do not depend on the other tensors and their order,
-/// and what a smaller probability keeps is kept by a larger one.
+/// and what a smaller probability keeps is kept by a larger one. They depend on the order of the models.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -41,7 +41,7 @@ pub enum Sparsify {
     },
     /// The `⌈density · n⌉` largest elements of all tensors together, with one exact threshold for each model. The
     /// inputs are read once before the merge (f32, if a sample of them predicts the threshold to about 6 %; otherwise
-    /// up to three times; f64 three times). Needs a [`Recipe`](crate::merge::Recipe), which shows the method all
+    /// up to three times; f64 three or four times). Needs a [`Recipe`](crate::merge::Recipe), which shows the method all
     /// tensors first.
     ModelMagnitude {
         /// The share that is kept.
@@ -193,8 +193,12 @@ fn between(vectors: &TaskVectors<'_, '_>, dropped: usize, count: usize) -> Vec<M
     }
     let mut found = magnitudes(vectors, &ranks).into_iter();
     let mut next = |is_searched: bool| if is_searched { found.next() } else { None };
+    // The largest f32 stands for all differences that are larger, too.
+    let is_last = |high: &f64| !tensor.is_double() && *high == f64::from(f32::MAX);
     let mask = |_| Mask::Between {
-        high: next(dropped > 0).unwrap_or(f64::INFINITY),
+        high: next(dropped > 0)
+            .filter(|high| !is_last(high))
+            .unwrap_or(f64::INFINITY),
         low: next(drops_small).unwrap_or(0.0),
     };
     models.map(mask).collect()
