@@ -93,6 +93,7 @@ mod align {
 }
 mod merge {
     mod averages;
+    mod extremes;
     #[cfg(feature = "files")]
     mod files;
     mod laws;

@@ -410,8 +410,8 @@ fn a_layer_that_is_taken_has_its_running_statistics() {
             count += 1;
             assert_eq!(found.values, taken.values, "{}", found.path);
         } else {
-            let gap = found.values.iter().zip(&mean.values);
-            assert!(gap.into_iter().all(|(a, b)| (a - b).abs() < 1e-14));
+            let mut pairs = found.values.iter().zip(&mean.values);
+            assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-14));
         }
     }
     assert_eq!(count, 4);

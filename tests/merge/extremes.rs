@@ -62,7 +62,8 @@ fn a_tensor_without_elements_stays_one_whatever_its_other_axes() {
 
 #[test]
 fn a_tensor_of_one_element_is_a_number() {
-    for shape in [vec![], vec![1], vec![1, 1]] {
+    let shapes: [Vec<usize>; 3] = [vec![], vec![1], vec![1, 1]];
+    for shape in shapes {
         let number = |value: f64| TensorData::new(vec![value], shape.clone());
         let (models, base) = ([number(2.0), number(-1.0)], number(0.0));
         for method in methods() {
@@ -152,7 +153,9 @@ fn weights_of_any_size_have_a_mean() {
             let weights = [size, size];
             let tensor = tensor.with_base(&base).with_weights(&weights);
             let found = method.merge(&tensor).expect("a mean");
-            assert_eq!(values(&found), [2.0, 0.0], "{method:?}");
+            let found = values(&found);
+            assert!((found[0] - 2.0).abs() < 1e-14, "{method:?}: {found:?}");
+            assert_eq!(found[1], 0.0, "{method:?}");
         }
     }
     for method in mean {
@@ -191,13 +194,12 @@ fn zeros_have_no_angles() {
 #[test]
 fn model_stock_of_opposite_models_is_the_base() {
     let base = TensorData::from([1.0_f64, 1.0]);
-    for (other, ratio) in [([0.0, 2.0], 0.0), ([2.0, 0.0], 0.0), ([2.0, 2.0], 1.0)] {
+    for other in [[0.0, 2.0], [2.0, 0.0], [0.0, 0.0], [-2.0, 1.0]] {
         let models = [TensorData::from([2.0_f64, 2.0]), TensorData::from(other)];
         let tensor = MergeTensor::new("w", &models).expect("models");
         let tensor = tensor.with_base(&base);
-        assert_eq!(ModelStock.ratio(&tensor), Ok(ratio), "{other:?}");
-        let expected = if ratio > 0.0 { &models[0] } else { &base };
-        assert_eq!(ModelStock.merge(&tensor).expect("a tensor"), *expected);
+        assert_eq!(ModelStock.ratio(&tensor), Ok(0.0), "{other:?}");
+        assert_eq!(ModelStock.merge(&tensor).expect("a tensor"), base);
     }
 }
 
@@ -240,10 +242,8 @@ fn results_that_are_too_large_for_their_type_are_refused() {
     }
     // On the arc an element may be as large as the norm.
     let [a, b] = [[6e4, 6e4], [-6e4, 6e4]].map(|values| vector(&values, DType::F16));
-    let text = slerp(&a, &b, 0.5, SlerpUnit::Tensor)
-        .err()
-        .expect("a refusal");
-    let text = text.to_string();
+    let error = slerp(&a, &b, 0.5, SlerpUnit::Tensor).expect_err("a refusal");
+    let text = error.to_string();
     assert!(text.contains("element 1 is inf as f16"), "{text}");
 }
 

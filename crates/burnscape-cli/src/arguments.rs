@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::help::{EXAMPLES, EXIT_CODES, METHODS};
 use super::job::{ElementType, Layout};
 use super::method::Method;
 use super::scoped::Scoped;
@@ -12,16 +13,14 @@ use super::size::Size;
 
 /// Merges, inspects and compares checkpoints
 ///
-/// Checkpoints are .safetensors files, the .safetensors.index.json of shards, and .bpk files.
+/// Checkpoints are .safetensors files, the .safetensors.index.json of shards, .bpk files, and
+/// directories with one of them.
 #[derive(Debug, Parser)]
-#[command(name = "burnscape", version, after_help = EXIT_CODES)]
+#[command(name = "burnscape", version, after_help = EXIT_CODES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
-
-const EXIT_CODES: &str = "\
-Exit codes: 0 all went well, 1 a file cannot be read, written or merged, 2 the command is wrong.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -29,44 +28,72 @@ pub(crate) enum Command {
     Merge(Box<MergeArguments>),
     /// List the tensors of a checkpoint
     Inspect(InspectArguments),
-    /// Print how far apart two checkpoints are, for each tensor and in all
+    /// Print how far apart two checkpoints are, for each tensor and in total
     Distance(DistanceArguments),
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = METHODS)]
+#[command(before_long_help = METHODS, after_long_help = EXAMPLES)]
 pub(crate) struct MergeArguments {
-    /// Checkpoints to merge
+    /// Checkpoints to merge: files, or directories with one checkpoint
     #[arg(value_name = "MODEL")]
     pub(crate) models: Vec<PathBuf>,
-    /// How to merge; the names are below
+    /// How to merge; `burnscape merge --help` lists the methods
+    ///
+    /// The methods are listed above.
     #[arg(long)]
     pub(crate) method: Option<Method>,
-    /// Checkpoint that the models were fine-tuned from; tensors that are not floats are copied from it
+    /// Checkpoint that the models were fine-tuned from
+    ///
+    /// Tensors that are not floats are copied from it.
     #[arg(long, value_name = "FILE")]
     pub(crate) base: Option<PathBuf>,
-    /// Checkpoint to write: .safetensors or .bpk, or with --max-shard-size a directory
+    /// Checkpoint to write: .safetensors, .bpk, or a directory of shards
+    ///
+    /// The extension says which, and with --max-shard-size it is a directory.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Weight of each model, in their order: 1 by default
-    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
+    /// Weight of each model, separated by commas: 1 by default
+    ///
+    /// In the order of the models; the base has none. Only in a configuration weights may depend
+    /// on the path.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        value_parser = weight,
+        verbatim_doc_comment
+    )]
     pub(crate) weights: Vec<f64>,
-    /// Configuration in TOML instead of models and settings, with a method for each part of the model
+    /// Configuration in TOML, with a method for each part of the model
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) settings: Settings,
-    /// Element type of merged tensors: that of the base or the first model by default
-    #[arg(long, value_enum, value_name = "TYPE")]
+    /// Element type of the result
+    ///
+    /// That of the base or of the first model by default.
+    #[arg(long, value_enum, value_name = "TYPE", ignore_case = true)]
     pub(crate) dtype: Option<ElementType>,
-    /// Axes of weights, out-in or in-out, for methods that distinguish outputs from inputs; `pattern=layout` for parts
-    /// of the model
-    #[arg(long)]
+    /// Axes of matrices: out-in (PyTorch) or in-out (Burn)
+    ///
+    /// For methods that distinguish outputs from inputs: della, regmean, and slerp and karcher by
+    /// filter. If all inputs are safetensors files that PyTorch has written, it is out-in.
+    /// `pattern=layout` is for a part of the model; repeat the flag for several.
+    #[arg(long, verbatim_doc_comment)]
     pub(crate) layout: Vec<Scoped<Layout>>,
-    /// Write shards of at most this size, for instance 5GB, and an index, to a directory
+    /// Write a directory of shards of at most this size, such as 5GB
+    ///
+    /// The directory must be new or empty. It gets an index if there are several shards.
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_shard_size: Option<Size>,
-    /// Replace the output if it exists
+    /// Copy config.json and tokenizer files from there to the directory
+    ///
+    /// Only if the output is a directory. Copied after the merge: *.json but indices, *.txt,
+    /// *.model, *.jinja, and files that begin with tokenizer or LICENSE.
+    #[arg(long, value_name = "DIR", verbatim_doc_comment)]
+    pub(crate) copy_from: Option<PathBuf>,
+    /// Replace the output file; a directory must be empty
     #[arg(long)]
     pub(crate) force: bool,
     /// Print what would be done with each tensor, and write nothing
@@ -75,56 +102,34 @@ pub(crate) struct MergeArguments {
     /// Print what was done with each tensor
     #[arg(long, conflicts_with = "json")]
     pub(crate) verbose: bool,
-    /// Print neither progress nor a summary
+    /// Print neither progress nor a summary; warnings stay
     #[arg(long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// mergekit's setting of slerp, for which there is an error.
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    pub(crate) t: Option<String>,
 }
 
-const METHODS: &str = "\
-Methods:
-  average            weighted mean
-  task-arithmetic    base + scale × weighted sum of the differences from the base
-  ties               the same of the largest differences that agree in sign
-  dare, dare-ties    differences that are dropped at random, the others enlarged; their mean, or as in ties
-  della, della-ties  the same, large differences more likely kept
-  breadcrumbs, breadcrumbs-ties
-                     differences without the largest and the small ones
-  slerp              arc between two models
-  karcher            mean direction of several models
-  model-stock        mean of the models, moved towards the base by the angle between them
-  fisher             mean weighted by the importance of each element (--fisher)
-  regmean            least squares on the inputs of linear layers (--grams)
-  tsv-m              singular vectors of the differences, made orthogonal
-  iso-c              sum of the differences with equal singular values
-  base, model:0      leave the tensors as one of the files has them
-
-Examples:
-  burnscape merge --method average a.safetensors b.safetensors --out merged.safetensors
-  burnscape merge --method ties --base base.safetensors a.safetensors b.safetensors \\
-      --density 0.5 --weights 0.5,0.5 --out merged.safetensors
-  burnscape merge --config merge.toml
-
-A configuration has keys with the names of the flags, and rules for parts of the model:
-  base = \"base.safetensors\"
-  models = [\"a.safetensors\", \"b.safetensors\"]
-  weights = [{ default = 0.5, lm_head = 0.1 }, 0.5]
-  out = \"merged.safetensors\"
-  method = \"ties\"
-  density = { default = 0.5, \"encoder.layers.0\" = 0.2 }
-  [[rules]]
-  names = \"lm_head\"
-  method = \"average\"
-A pattern is the beginning of a path; `*` is any one name. The first rule that matches decides.
-
-The result is written beside the output and moved there at the end: a run that is stopped leaves the output as it was, and
-a file that ends with .tmp.";
+/// A weight of the command line.
+fn weight(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    if text.contains('=') {
+        let message = "weights by path are possible only in a configuration: weights = [{ default \
+                       = 0.5, lm_head = 0.1 }, 0.5]";
+        return Err(message.to_string());
+    }
+    let refused =
+        |_| "it is no number; separate weights by commas, such as 0.5,0.5, without spaces";
+    let number = text.parse::<f64>().map_err(refused);
+    number.map_err(str::to_string)
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
-    /// Checkpoint to read
+    /// Checkpoint to read: a file, or a directory with one checkpoint
     pub(crate) file: PathBuf,
     /// Read the values, too, and print the norm of each float tensor
     #[arg(long)]
@@ -140,9 +145,26 @@ pub(crate) struct DistanceArguments {
     pub(crate) a: PathBuf,
     /// Second checkpoint
     pub(crate) b: PathBuf,
+    /// Order of the tensors
+    #[arg(long, value_enum, value_name = "ORDER", default_value = "name")]
+    pub(crate) sort: Order,
+    /// Print only this number of tensors, the first of the order, and the total
+    #[arg(long, value_name = "N")]
+    pub(crate) top: Option<usize>,
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The order of tensors in a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Order {
+    /// The largest |a - b| / |a| first
+    Relative,
+    /// The largest |a - b| first
+    Distance,
+    /// By name
+    Name,
 }
 
 #[cfg(test)]
@@ -154,5 +176,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn weights_may_have_spaces_and_no_patterns() {
+        assert_eq!(weight(" 0.5"), Ok(0.5));
+        assert!(weight("").unwrap_err().contains("by commas"));
+        let refused = weight("lm_head=0.5").unwrap_err();
+        assert!(refused.contains("only in a configuration"), "{refused}");
     }
 }

@@ -34,7 +34,8 @@ impl CommandError {
                 | MergeError::NoBase { .. }
                 | MergeError::NumModels { .. }
                 | MergeError::NoSuchTensor { .. }
-                | MergeError::NoLayout { .. } => 2,
+                | MergeError::NoLayout { .. }
+                | MergeError::MixedTypes { .. } => 2,
                 _ => 1,
             },
             Self::File { .. } | Self::Refused(_) | Self::Output(_) => 1,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::arguments::InspectArguments;
 use super::error::CommandError;
+use super::number::significant;
 use super::output::{grouped, print, print_json, shape, table};
 use super::size::Size;
 
@@ -110,9 +111,7 @@ impl Inspected<'_> {
         let header = ["tensor", "shape", "type", "bytes", "norm"].map(String::from);
         let mut rows = vec![header.to_vec()];
         rows.extend(self.tensors.iter().map(|tensor| {
-            let norm = tensor
-                .norm
-                .map_or(String::new(), |norm| format!("{norm:.6e}"));
+            let norm = tensor.norm.map_or(String::new(), significant);
             vec![
                 tensor.name.to_string(),
                 shape(tensor.shape),

@@ -3,19 +3,29 @@
 //! It ends with 0 if all went well, 1 if a file cannot be read, written or merged, and 2 if the command is wrong.
 
 mod arguments;
+mod bytes;
+mod columns;
 mod config;
+mod copied_files;
 mod distance;
 mod error;
+mod help;
 mod inspect;
 mod job;
+mod layout;
 mod merge;
 mod method;
+mod near;
+mod number;
 mod output;
+mod place;
 mod recipe;
 mod scoped;
 mod settings;
 mod size;
 mod summary;
+mod warnings;
+mod words;
 
 use std::process::ExitCode;
 

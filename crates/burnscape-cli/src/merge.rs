@@ -1,23 +1,26 @@
 //! A merge from the command line to the file.
 
 use std::fs;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::FloatDType;
-use burnscape::merge::{ByPath, FileMerge, WeightLayout};
+use burnscape::merge::FileMerge;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::MergeArguments;
+use super::copied_files;
 use super::error::CommandError;
-use super::job::{ElementType, Job, Layout};
-use super::output::{print, print_json};
-use super::recipe::{check_patterns, recipe};
-use super::scoped::by_path;
+use super::job::{ElementType, Job};
+use super::layout::layout;
+use super::output::{print, print_json, warn};
+use super::recipe::{check_patterns, counted, recipe};
 use super::size::Size;
-use super::summary::{Summary, plan_text};
+use super::summary::{Summary, renamed};
+use super::warnings::{differing_copies, missing_files, repeated_models, unused_rules};
+use super::words::refused;
 
 const BAR: &str = "merging {bar:20} {pos} of {len} tensors ({per_sec}, {eta} left)";
 
@@ -37,26 +40,48 @@ pub(crate) fn run(arguments: MergeArguments) -> Result<(), CommandError> {
         is_json: arguments.json,
     };
     let job = Job::new(arguments)?;
-    let merge = files(&job)?;
-    let plan = merge.plan()?;
+    let mut notes = Vec::new();
+    let merge = files(&job, &mut notes)?;
+    let place = &job.own.place;
+    let plan = merge.plan().map_err(|error| refused(error, place))?;
     check_patterns(&job, &plan)?;
+    warn_all(repeated_models(&job));
+    warn_all(unused_rules(&job, &plan));
+    notes.extend(missing_files(&job));
+    let exists = job.out.is_file();
     if is_dry {
+        let summary = Summary {
+            out: &job.out,
+            dry_run: true,
+            would_refuse: Some(exists && !is_forced),
+            bytes: None,
+            seconds: None,
+            notes,
+            report: renamed(plan, &job),
+        };
         return if shown.is_json {
-            print_json(&plan)
+            print_json(&summary)
         } else {
-            print(&plan_text(&plan, &job.out))
+            print(&summary.text(&job, true)?)
         };
     }
-    if job.out.is_file() && !is_forced {
+    if exists && !is_forced {
         return Err(CommandError::File {
             path: job.out.display().to_string(),
-            message: "it exists; write to another file, or replace it with --force".to_string(),
+            message: "exists; write to another file, or replace it with --force".to_string(),
         });
     }
-    merged(merge, &job, shown)
+    merged(merge, &job, shown, notes)
 }
 
-fn files(job: &Job) -> Result<FileMerge, CommandError> {
+fn warn_all(warnings: Vec<String>) {
+    for warning in warnings {
+        warn(&format!("warning: {warning}"));
+    }
+}
+
+/// The merge, and what there is to say about it.
+fn files(job: &Job, notes: &mut Vec<String>) -> Result<FileMerge, CommandError> {
     let mut merge = FileMerge::new(recipe(job)?, &job.models, &job.out);
     if let Some(base) = &job.base {
         merge = merge.with_base(base);
@@ -72,28 +97,21 @@ fn files(job: &Job) -> Result<FileMerge, CommandError> {
     if let Some(Size(bytes)) = job.max_shard_size {
         merge = merge.with_max_shard_size(bytes);
     }
-    if !job.layout.is_empty() {
-        merge = merge.with_layout(layouts(job)?);
+    if let Some(known) = layout(job)? {
+        merge = merge.with_layout(known.layouts);
+        if known.is_found {
+            notes.push("layout: out-in, as PyTorch writes it".to_string());
+        }
     }
     Ok(merge)
 }
 
-/// The layout of every tensor. There is no default: one has to be given without a pattern.
-fn layouts(job: &Job) -> Result<ByPath<WeightLayout>, CommandError> {
-    let all = job.layout.iter().find(|scoped| scoped.pattern.is_none());
-    let Some(all) = all else {
-        let message = "`layout` is given for parts of the model only; give one for the rest, too";
-        return Err(CommandError::Usage(message.to_string()));
-    };
-    let paths = by_path::<Layout>("layout", all.value, &job.layout)?;
-    let mut layouts = ByPath::new(WeightLayout::from(paths.default));
-    for (pattern, layout) in paths.rules {
-        layouts = layouts.with(pattern, layout.into());
-    }
-    Ok(layouts)
-}
-
-fn merged(merge: FileMerge, job: &Job, shown: Shown) -> Result<(), CommandError> {
+fn merged(
+    merge: FileMerge,
+    job: &Job,
+    shown: Shown,
+    mut notes: Vec<String>,
+) -> Result<(), CommandError> {
     let start = Instant::now();
     let bar = if shown.is_quiet {
         ProgressBar::hidden()
@@ -108,11 +126,25 @@ fn merged(merge: FileMerge, job: &Job, shown: Shown) -> Result<(), CommandError>
     });
     let report = merge.run();
     bar.finish_and_clear();
+    let report = report.map_err(|error| refused(error, &job.own.place))?;
+    let bytes = size(&job.out).unwrap_or(0);
+    if let Some(from) = &job.copy_from {
+        let names = copied_files::copy(from, &job.out)?;
+        let (number, folder) = (counted(names.len(), "file"), from.display());
+        notes.push(format!(
+            "copied {number} from {folder}: {}",
+            names.join(", ")
+        ));
+    }
+    warn_all(differing_copies(&report));
     let summary = Summary {
         out: &job.out,
-        bytes: size(&job.out).unwrap_or(0),
-        seconds: start.elapsed().as_secs_f64(),
-        report: report?,
+        dry_run: false,
+        would_refuse: None,
+        bytes: Some(bytes),
+        seconds: Some(start.elapsed().as_secs_f64()),
+        notes,
+        report: renamed(report, job),
     };
     if shown.is_json {
         return print_json(&summary);
@@ -120,11 +152,11 @@ fn merged(merge: FileMerge, job: &Job, shown: Shown) -> Result<(), CommandError>
     if shown.is_quiet {
         return Ok(());
     }
-    if shown.is_verbose {
-        print(&format!("{}\n{}", summary.report, summary.text()))
-    } else {
-        print(&summary.text())
+    print(&summary.text(job, shown.is_verbose)?)?;
+    if io::stderr().is_terminal() {
+        warn(summary.advice());
     }
+    Ok(())
 }
 
 /// A bar on standard error, if that is a terminal.

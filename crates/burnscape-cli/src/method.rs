@@ -68,14 +68,16 @@ impl FromStr for Method {
             return Ok(*method);
         }
         if let Some(index) = name.strip_prefix("model:") {
-            let refused = |_| {
-                format!("`{text}` has no index of a model; write model:0 for the first, model:1 for the second")
-            };
-            return index.parse().map(Self::Model).map_err(refused);
+            let index = index.parse::<usize>().map(Self::Model);
+            return index.map_err(|_| {
+                format!(
+                    "`{text}` has no index of a model; model:0 is the first, model:1 the second"
+                )
+            });
         }
         if name == "passthrough" {
-            let message =
-                "`passthrough`: stacking layers is not supported; use model:0 or rules of a configuration";
+            let message = "`passthrough`: stacking layers is not supported; use model:0 or rules \
+                           of a configuration";
             return Err(message.to_string());
         }
         let names = NAMES.iter().map(|(name, _)| *name);
@@ -143,6 +145,6 @@ mod tests {
         let refused = "something else".parse::<Method>().unwrap_err();
         assert!(refused.contains("Methods: average, "), "{refused}");
         let refused = "model:first".parse::<Method>().unwrap_err();
-        assert!(refused.contains("model:0 for the first"), "{refused}");
+        assert!(refused.contains("model:0 is the first"), "{refused}");
     }
 }

@@ -1,10 +1,7 @@
 //! Names that are nearly right.
 
 /// The name that is most like a text, if one is.
-pub(crate) fn nearest<'n>(
-    text: &str,
-    names: impl IntoIterator<Item = &'n str>,
-) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(text: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let text = text.to_lowercase().replace('_', "-");
     let distances = names
         .into_iter()

@@ -1,7 +1,6 @@
 //! From names and settings to methods of the library.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use burnscape::merge::{
@@ -47,7 +46,8 @@ pub(crate) fn recipe(job: &Job) -> Result<Recipe, CommandError> {
     Ok(recipe.with_weights(weights))
 }
 
-/// Refuses patterns of values that select no tensor of the plan. Those of rules, weights and layouts are known to be right.
+/// Refuses patterns of values that select no tensor of the plan. Those of rules, weights and layouts are known to be
+/// right.
 pub(crate) fn check_patterns(job: &Job, plan: &MergeReport) -> Result<(), CommandError> {
     for part in job.all() {
         for setting in BY_PATH {
@@ -248,8 +248,7 @@ fn stores(
     let mut stores: Vec<Arc<dyn TensorStore>> = Vec::with_capacity(files.len());
     for file in files {
         let checkpoint = CheckpointFile::open(file)?;
-        let tensors = checkpoint.tensors().iter();
-        let own: BTreeSet<&Path> = tensors.map(|tensor| tensor.file.as_path()).collect();
+        let own = TensorStore::files(&checkpoint);
         if own.iter().any(|own| is_same(own, &job.out)) {
             return Err(unwritable(&job.out));
         }

@@ -18,21 +18,38 @@ pub(crate) struct Settings {
     ///
     /// More than 0 and at most 1: 0.2 by default for ties, as in its paper; no default for
     /// breadcrumbs. `pattern=share` is for a part of the model; repeat the flag for several.
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, verbatim_doc_comment)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        allow_negative_numbers = true,
+        verbatim_doc_comment
+    )]
     pub(crate) density: Vec<Scoped<f64>>,
     /// Probability to keep a difference in dare and della, such as 0.5
     ///
     /// More than 0 and at most 1, for instance 0.5; no default. `pattern=share` is for a part of
     /// the model; repeat the flag for several.
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, verbatim_doc_comment)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        allow_negative_numbers = true,
+        verbatim_doc_comment
+    )]
     pub(crate) keep: Vec<Scoped<f64>>,
     /// Largest distance of della's probabilities from --keep, such as 0.1
     ///
     /// The largest difference of a row has the probability keep + epsilon, the smallest one
     /// keep - epsilon; no default.
-    #[arg(long, value_name = "WINDOW", allow_negative_numbers = true, verbatim_doc_comment)]
+    #[arg(
+        long,
+        value_name = "WINDOW",
+        allow_negative_numbers = true,
+        verbatim_doc_comment
+    )]
     pub(crate) epsilon: Option<f64>,
-    /// Share of the largest differences that breadcrumbs drops: 0.01 by default
+    /// Share of the largest differences that breadcrumbs drops
+    ///
+    /// 0.01 by default. With --density it is at most 1.
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     pub(crate) top: Option<f64>,
     /// Factor of the merged differences: 1 by default
@@ -40,7 +57,12 @@ pub(crate) struct Settings {
     /// Of task-arithmetic, ties, dare, dare-ties, della, della-ties, breadcrumbs,
     /// breadcrumbs-ties, tsv-m and iso-c. `pattern=factor` is for a part of the model; repeat the
     /// flag for several.
-    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true, verbatim_doc_comment)]
+    #[arg(
+        long,
+        value_name = "FACTOR",
+        allow_negative_numbers = true,
+        verbatim_doc_comment
+    )]
     pub(crate) scale: Vec<Scoped<f64>>,
     /// Seed of the random draws of dare and della: 0 by default
     ///
@@ -96,8 +118,13 @@ pub(crate) struct Settings {
 /// A seed of the command line.
 fn seed(text: &str) -> Result<u64, String> {
     let text = text.trim();
-    let refused = |_| format!("`{text}` is no seed; use a whole number from 0 to {}", u64::MAX);
-    text.parse().map_err(refused)
+    let refused = |_| {
+        format!(
+            "`{text}` is no seed; use a whole number from 0 to {}",
+            u64::MAX
+        )
+    };
+    text.parse::<u64>().map_err(refused)
 }
 
 /// What has an angle or a direction of its own.
@@ -245,7 +272,8 @@ pub(crate) fn has_weights(method: Method) -> bool {
 pub(crate) fn missing(setting: &str, method: Method, place: &Place) -> CommandError {
     let example = if setting == "epsilon" { "0.1" } else { "0.5" };
     let (key, example) = (place.key(setting), place.with_value(setting, example));
-    let message = format!("`{method}` has no default for `{key}`; set one, for instance `{example}`");
+    let message =
+        format!("`{method}` has no default for `{key}`; set one, for instance `{example}`");
     place.wrong(setting, message)
 }
 

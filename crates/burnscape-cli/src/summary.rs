@@ -6,38 +6,89 @@ use std::path::Path;
 use burnscape::merge::{MergeReport, MergedTensor};
 use serde::Serialize;
 
+use super::columns::tensors_text;
+use super::error::CommandError;
+use super::job::{Job, Part};
+use super::method::Method;
 use super::output::{grouped, table};
 use super::size::Size;
 
-/// The result of a merge.
+/// The result of a merge, or what it would be.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary<'j> {
     pub(crate) out: &'j Path,
-    pub(crate) bytes: u64,
-    pub(crate) seconds: f64,
+    pub(crate) dry_run: bool,
+    /// Whether a real run would refuse to replace the output; of a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) would_refuse: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) seconds: Option<f64>,
+    /// What else there is to say.
+    pub(crate) notes: Vec<String>,
     #[serde(flatten)]
     pub(crate) report: MergeReport,
 }
 
 impl Summary<'_> {
-    pub(crate) fn text(&self) -> String {
-        let (counts, notes) = (counts(&self.report), notes(&self.report));
-        let (out, size, seconds) = (self.out.display(), Size(self.bytes), self.seconds);
+    /// What was done; if `is_long`, with each tensor.
+    pub(crate) fn text(&self, job: &Job, is_long: bool) -> Result<String, CommandError> {
+        let mut text = String::new();
+        if is_long || self.dry_run {
+            text.push_str(&tensors_text(job, &self.report)?);
+            text.push('\n');
+        }
+        text.push_str(&counts(&self.report));
+        text.push_str(&tensor_notes(&self.report));
+        for note in &self.notes {
+            text.push_str(&format!("note: {note}\n"));
+        }
+        text.push_str(&self.ending());
+        Ok(text)
+    }
+
+    fn ending(&self) -> String {
+        let out = self.out.display();
+        match (self.bytes, self.seconds, self.would_refuse) {
+            (Some(bytes), Some(seconds), _) => {
+                format!("wrote {out} ({}, {seconds:.1} s)", Size(bytes))
+            }
+            (_, _, Some(true)) => format!(
+                "{out}: not written, because this is a dry run; a real run would refuse: it exists, and is replaced \
+                 only with --force"
+            ),
+            _ => format!("{out}: not written, because this is a dry run"),
+        }
+    }
+
+    /// With what to compare the result.
+    pub(crate) fn advice(&self) -> &'static str {
         let plain = ["average", "copied"];
         let mut methods = self.report.tensors.iter().map(|tensor| &tensor.method);
-        let others = if methods.all(|method| plain.contains(&method.as_str())) {
-            "each model by itself."
+        if methods.all(|method| plain.contains(&method.as_str())) {
+            "Compare the result with each model by itself."
         } else {
-            "the plain average (`--method average`) and with each model by itself."
-        };
-        format!("{counts}{notes}{out}: {size} in {seconds:.1} s\nCompare the result with {others}")
+            "Compare the result with the plain average (`--method average`) and with each model by itself."
+        }
     }
 }
 
-/// What a merge would do with each tensor, and in all.
-pub(crate) fn plan_text(plan: &MergeReport, out: &Path) -> String {
-    let (counts, out) = (counts(plan), out.display());
-    format!("{plan}\n{counts}{out}: not written, because this is a dry run")
+/// The report with the names of methods that its user has given.
+pub(crate) fn renamed(mut report: MergeReport, job: &Job) -> MergeReport {
+    let parts: Vec<&Part> = job.all().collect();
+    let places = job.parts_by_path();
+    for tensor in &mut report.tensors {
+        let given = parts[*places.at(&tensor.name)].method;
+        if tensor.method == "take" {
+            tensor.method = given.to_string();
+            // The name says as much.
+            if matches!(given, Method::Base | Method::Model(_)) {
+                tensor.note = None;
+            }
+        }
+    }
+    report
 }
 
 /// Tensors and elements by method.
@@ -59,10 +110,12 @@ fn num_elements(tensor: &MergedTensor) -> u64 {
     tensor.shape.iter().map(|&size| size as u64).product()
 }
 
-/// Equal notes, each with the number of its tensors.
-fn notes(report: &MergeReport) -> String {
+/// Equal notes, each with the number of its tensors. Those of copied tensors are counted only; what differs among them
+/// is a warning.
+fn tensor_notes(report: &MergeReport) -> String {
     let mut notes: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for tensor in &report.tensors {
+    let tensors = report.tensors.iter();
+    for tensor in tensors.filter(|tensor| tensor.method != "copied") {
         if let Some(note) = &tensor.note {
             let names = notes
                 .entry((tensor.method.as_str(), note.as_str()))

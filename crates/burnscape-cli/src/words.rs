@@ -46,6 +46,20 @@ pub(crate) fn refused(error: MergeError, place: &Place) -> CommandError {
         MergeError::NoModels | MergeError::NumModels { .. } => {
             place.wrong("models", error.to_string())
         }
+        MergeError::MixedTypes {
+            first,
+            second,
+            found,
+            expected,
+            ..
+        } => {
+            let dtype = place.with_value("dtype", &quoted(&expected, place));
+            let message = format!(
+                "{second} has {found} where {first} has {expected}; choose the element type of the result to merge \
+                 both, for instance `{dtype}`"
+            );
+            place.wrong("dtype", message)
+        }
         MergeError::Antiparallel { what, cosine } => {
             let unit = place.with_value("unit", &quoted("model", place));
             let average = place.with_value("method", &quoted("average", place));
@@ -109,7 +123,10 @@ mod tests {
             tensor: "w".to_string(),
         };
         let text = refused(error(), &flags).to_string();
-        assert!(text.contains("--layout out-in (PyTorch) or in-out (Burn)"), "{text}");
+        assert!(
+            text.contains("--layout out-in (PyTorch) or in-out (Burn)"),
+            "{text}"
+        );
         let text = refused(error(), &config).to_string();
         assert!(text.contains("layout = \"out-in\" (PyTorch)"), "{text}");
     }

@@ -102,6 +102,18 @@ fn statistics_come_from_files() {
         "merge --method fisher --fisher {files} {models} --out c.safetensors"
     ));
     assert_near(&folder.values("c.safetensors", "w"), &[2.5]);
+    // Statistics are inputs, too.
+    let command = format!("merge --method fisher --fisher {files} {models} --force --out");
+    folder.refused(
+        &format!("{command} ./fa.safetensors"),
+        2,
+        "is also an input",
+    );
+    folder.refused(
+        &format!("merge --method fisher --fisher fa.safetensors {models} --out d.safetensors"),
+        2,
+        "1 file in --fisher for 2 models; give one for each",
+    );
 
     let matrix: [usize; 2] = [2, 2];
     for (name, values) in [
@@ -115,84 +127,11 @@ fn statistics_come_from_files() {
     let files = "ga.safetensors,gb.safetensors";
     let regmean = format!("merge --method regmean --grams {files} --off-diagonal 1 {models}");
     let command = format!("{regmean} --out d.safetensors");
-    folder.refused(&command, 2, "set the layout: out-in for PyTorch");
+    let layout = "pass --layout out-in (PyTorch) or in-out (Burn)";
+    folder.refused(&command, 2, layout);
     folder.done(&format!("{command} --layout in-out"));
     let expected = [4.0, 7.0, 10.0, 1.0].map(|value: f32| value / 11.0);
     assert_near(&folder.values("d.safetensors", "w"), &expected);
-}
-
-#[test]
-fn a_configuration_has_rules_and_values_by_path() {
-    let folder = models("rules");
-    fs::create_dir(folder.path("configs")).expect("a folder");
-    let text = "\
-base = \"../base.safetensors\"
-models = [\"../a.safetensors\", \"../b.safetensors\"]
-weights = [{ default = 1, \"head\" = 3 }, 1.0]
-out = \"../merged.safetensors\"
-method = \"ties\"
-density = { default = 0.75, \"head.weight\" = 1 }
-
-[[rules]]
-names = [\"head\"]
-method = \"average\"
-";
-    folder.write_bytes("configs/merge.toml", text.as_bytes());
-    let config = "merge --config configs/merge.toml";
-    // The rule covers all that the density is for.
-    folder.done(config);
-    assert_near(
-        &folder.values("merged.safetensors", "body.weight"),
-        &[1.5, -2.0, 0.0, 3.0],
-    );
-    assert_near(
-        &folder.values("merged.safetensors", "head.weight"),
-        &[1.25, -1.25, 0.125, 2.0],
-    );
-
-    folder.done(&format!(
-        "{config} --out other.safetensors --dtype f32 --quiet"
-    ));
-    assert_eq!(
-        folder.bytes("other.safetensors"),
-        folder.bytes("merged.safetensors")
-    );
-    folder.refused(config, 1, "replace it with --force");
-    folder.refused(
-        &format!("{config} --density 0.5"),
-        2,
-        "--density cannot stand beside --config",
-    );
-    for (from, to, part) in [
-        ("density", "densty", "line 6: unknown field `densty`"),
-        ("\"ties\"", "\"tie\"", "did you mean `ties`?"),
-        ("names", "name", "unknown field `name`"),
-        (
-            "\"ties\"",
-            "\"slerp\"",
-            "`slerp` does not use `density`, which is a setting of `ties`",
-        ),
-        ("[\"head\"]", "[\"tail\"]", "no tensor is `tail`"),
-        ("\"head.weight\" = 1", "\"had\" = 1", "no tensor is `had`"),
-        ("names = [\"head\"]\n", "", "rule 1: it has no `names`"),
-        (
-            "method = \"average\"",
-            "method = \"average\"\nout = \"x\"",
-            "rule 1: `out` belongs above",
-        ),
-        (
-            "density = {",
-            "density = { \"a\" = \"b\",",
-            "line 6: expected one value, or a table",
-        ),
-    ] {
-        folder.write_bytes(
-            "wrong.toml",
-            text.replace("../", "").replace(from, to).as_bytes(),
-        );
-        folder.refused("merge --config wrong.toml --force", 2, part);
-    }
-    folder.refused("merge --config none.toml", 1, "check the path");
 }
 
 #[test]
@@ -206,113 +145,33 @@ fn a_dry_run_writes_nothing() {
         assert!(text.contains(part), "{text}");
     }
     let text = folder.done(&format!("{command} --dry-run --json"));
-    assert!(text.contains("\"method\":\"ties\""), "{text}");
+    for part in ["\"method\":\"ties\"", "\"dry_run\":true"] {
+        assert!(text.contains(part), "{text}");
+    }
     assert_eq!(folder.names(), before);
 }
 
 #[test]
-fn what_cannot_be_merged_is_refused_with_the_remedy() {
-    let folder = models("refused");
-    folder.write(
-        "other.safetensors",
-        &[("body.weight", &[4], &A), ("tail", &[1], &[1.0])],
-    );
-    let whole = folder.bytes("a.safetensors");
-    folder.write_bytes("short.safetensors", &whole[..whole.len() - 8]);
-    let before = folder.names();
-    let models = "base.safetensors a.safetensors b.safetensors";
-    let out = "--out merged.safetensors";
-    let with_base = "--base base.safetensors a.safetensors b.safetensors --out merged.safetensors";
-    for (arguments, code, part) in [
-        (format!("--method ties {models} {out}"), 2, "`ties`"),
-        (
-            format!("--method ties --density 1.5 {with_base}"),
-            2,
-            "`density` is 1.5; use more than 0",
-        ),
-        (
-            format!("--method dare {with_base}"),
-            2,
-            "`dare` has no default for `keep`",
-        ),
-        (
-            format!("--method dare --keep 0 {with_base}"),
-            2,
-            "`keep` is 0",
-        ),
-        (
-            format!("--method tie {with_base}"),
-            2,
-            "did you mean `ties`?",
-        ),
-        (
-            format!("--method ties --ridge 1 {with_base}"),
-            2,
-            "which is a setting of `regmean`",
-        ),
-        (
-            format!("--method average --layout out-in {with_base}"),
-            2,
-            "does not use `layout`",
-        ),
-        (
-            format!("--method base --weights 1,1 {with_base}"),
-            2,
-            "does not use `weights`",
-        ),
-        (format!("--method slerp {models} {out}"), 2, "slerp"),
-        (
-            format!("--method average --weights 1 {with_base}"),
-            2,
-            "use 2 weights",
-        ),
-        (format!("--method average {out}"), 2, "no model"),
-        (format!("--method average {models}"), 2, "there is no --out"),
-        (format!("{models} {out}"), 2, "there is no --method"),
-        (
-            format!("--method della --keep 0.5 --epsilon 0.1 {with_base}"),
-            2,
-            "set the layout",
-        ),
-        (
-            format!("--method ties --density tail=0.5 {with_base}"),
-            2,
-            "no tensor is `tail` or below it",
-        ),
-        (
-            format!("--method ties --density 1 --density 0.5 {with_base}"),
-            2,
-            "`density` has two values",
-        ),
-        (
-            format!("--method average {models} --out ./a.safetensors --force"),
-            2,
-            "the output `./a.safetensors` is also an input",
-        ),
-        (
-            format!("--method average a.safetensors none.safetensors {out}"),
-            1,
-            "none.safetensors",
-        ),
-        (
-            format!("--method average a.safetensors other.safetensors {out}"),
-            1,
-            "missing: `head.weight`: not in the first: `tail`",
-        ),
-        (
-            format!("--method average a.safetensors short.safetensors {out}"),
-            1,
-            "it ends early",
-        ),
-        (
-            format!("--method average {models} --out merged.txt"),
-            1,
-            "use the extension",
-        ),
-    ] {
-        folder.refused(&format!("merge {arguments}"), code, part);
-        assert_eq!(folder.names(), before, "{arguments}");
-    }
+fn a_dry_run_prints_what_depends_on_the_path() {
+    let folder = models("columns");
+    let command = format!("{TIES} --density 0.5 --out merged.safetensors --dry-run");
+    let text = folder.done(&command);
+    assert!(!text.contains("density"), "{text}");
+    let text = folder.done(&format!("{command} --density head=0.25"));
+    let line = |start: &str| text.lines().find(|line| line.starts_with(start));
+    let header: Vec<&str> = line("tensor")
+        .expect("a header")
+        .split_whitespace()
+        .collect();
+    assert_eq!(header, ["tensor", "shape", "method", "density", "note"]);
+    assert!(line("body").expect("a row").ends_with("0.5"), "{text}");
+    assert!(line("head").expect("a row").ends_with("0.25"), "{text}");
+
+    folder.write_bytes("merged.safetensors", b"older");
+    let text = folder.done(&command);
+    assert!(text.contains("a real run would refuse"), "{text}");
+    let text = folder.done(&format!("{command} --force"));
+    assert!(!text.contains("would refuse"), "{text}");
 }
 
 #[test]
@@ -320,11 +179,7 @@ fn an_output_is_replaced_by_force_only() {
     let folder = models("force");
     folder.write_bytes("merged.safetensors", b"older");
     let command = format!("{AVERAGE} --out merged.safetensors");
-    folder.refused(
-        &command,
-        1,
-        "it exists; write to another file, or replace it",
-    );
+    folder.refused(&command, 1, "exists; write to another file, or replace it");
     assert_eq!(folder.bytes("merged.safetensors"), b"older");
     folder.done(&format!("{command} --force"));
     assert_near(
@@ -346,19 +201,16 @@ fn shards_are_files_of_a_directory_that_is_read_as_one_checkpoint() {
     }
     folder.done(&format!("{AVERAGE} --out one.safetensors"));
     let text = folder.done("distance merged one.safetensors");
-    assert!(text.contains("total"), "{text}");
-    folder.refused(
-        &format!("{command} 16B --force"),
-        1,
-        "the directory is not empty",
-    );
+    assert!(text.contains("in total"), "{text}");
+    folder.refused(&format!("{command} 16B --force"), 1, "not empty");
     folder.refused(&format!("{command} many"), 2, "use for instance 5GB");
 }
 
 #[test]
 fn the_element_type_can_be_chosen() {
     let folder = models("dtype");
-    folder.done(&format!("{AVERAGE} --out c.safetensors --dtype bf16"));
+    // A name that other programs have for it.
+    folder.done(&format!("{AVERAGE} --out c.safetensors --dtype BFloat16"));
     let bytes = folder.bytes("c.safetensors");
     let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
     let tensor = file.tensor("body.weight").expect("a tensor");
@@ -445,18 +297,19 @@ fn json_is_for_programs() {
 }
 
 #[test]
-fn a_summary_says_what_was_done_and_what_to_compare() {
+fn a_summary_says_what_was_done() {
     let folder = models("summary");
     let command = format!("{TIES} --out c.safetensors --force");
     let text = folder.done(&command);
     for part in [
         "method  tensors  elements",
         "ties          2         8",
-        "c.safetensors: ",
-        "Compare the result with the plain average (`--method average`)",
+        "wrote c.safetensors (",
     ] {
         assert!(text.contains(part), "{text}");
     }
+    // Standard error is no terminal.
+    assert!(!text.contains("Compare"), "{text}");
     assert!(!text.contains("body.weight"), "{text}");
     assert!(
         folder
@@ -465,6 +318,89 @@ fn a_summary_says_what_was_done_and_what_to_compare() {
     );
     let ended = folder.run(&format!("{command} --quiet"));
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
+    for method in ["base", "model:1"] {
+        let inputs = "--base base.safetensors a.safetensors b.safetensors";
+        let text = folder.done(&format!(
+            "merge --method {method} {inputs} --out c.safetensors --force"
+        ));
+        assert!(text.contains(method) && !text.contains("take"), "{text}");
+    }
+}
+
+#[test]
+fn what_may_surprise_is_a_warning() {
+    let folder = Folder::new("warnings");
+    for (name, ids) in [("a", 1), ("b", 2)] {
+        folder.write_with_integers(&format!("{name}.safetensors"), &[0.5], &[7], &[ids]);
+    }
+    let command = "merge --method average --out c.safetensors --force a.safetensors";
+    let ended = folder.run(&format!("{command} b.safetensors"));
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("warning: `ids`"), "{}", ended.stderr);
+    // The same in both: counted only.
+    let both = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(!both.contains("`step`"), "{both}");
+    assert!(both.contains("copied"), "{both}");
+    let ended = folder.run(&format!("{command} ./a.safetensors"));
+    let expected = "warning: `./a.safetensors` is model 0 and model 1";
+    assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+
+    let text = folder.done("distance a.safetensors b.safetensors");
+    for part in [
+        "not compared: ids (i64, different)",
+        "not compared: step (i64, equal)",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn files_of_pytorch_have_its_layout() {
+    let folder = Folder::new("pytorch");
+    for (name, shift) in [("base", 0.0), ("a", 1.0), ("b", 2.0)] {
+        let values = [0.5, -1.0, 0.25, 2.0].map(|value: f32| value + shift);
+        let name = format!("{name}.safetensors");
+        folder.write_of_pytorch(&name, &[("w", &[2, 2], &values)]);
+    }
+    let inputs = "--base base.safetensors a.safetensors b.safetensors";
+    let della = format!("merge --method della --keep 0.5 --epsilon 0.1 {inputs} --out");
+    let text = folder.done(&format!("{della} c.safetensors"));
+    let expected = "note: layout: out-in, as PyTorch writes it";
+    assert!(text.contains(expected), "{text}");
+    let text = folder.done(&format!("{della} d.safetensors --layout out-in"));
+    assert!(!text.contains("PyTorch"), "{text}");
+    assert_eq!(folder.bytes("c.safetensors"), folder.bytes("d.safetensors"));
+}
+
+#[test]
+fn what_a_folder_has_beside_weights_is_copied() {
+    let folder = Folder::new("folders");
+    for name in ["a", "b"] {
+        fs::create_dir(folder.path(name)).expect("a folder");
+        folder.write(&format!("{name}/model.safetensors"), &[("w", &[1], &[1.0])]);
+        for file in ["config.json", "tokenizer.model", "README.md"] {
+            folder.write_bytes(&format!("{name}/{file}"), name.as_bytes());
+        }
+    }
+    let average = "merge --method average a/ b/";
+    let text = folder.done(&format!("{average} --out one.safetensors"));
+    let expected = "note: config.json and tokenizer files are not copied";
+    assert!(text.contains(expected), "{text}");
+    folder.refused(
+        &format!("{average} --out two.safetensors --copy-from a"),
+        2,
+        "--copy-from needs a directory as output",
+    );
+    let text = folder.done(&format!(
+        "{average} --out c --max-shard-size 5GB --copy-from a"
+    ));
+    assert!(
+        text.contains("copied 2 files from a: config.json, tokenizer.model"),
+        "{text}"
+    );
+    assert_eq!(folder.bytes("c/config.json"), b"a");
+    assert!(!folder.path("c/README.md").exists());
+    assert!(folder.path("c/model.safetensors").exists());
 }
 
 #[test]
@@ -475,9 +411,30 @@ fn checkpoints_are_inspected_and_compared() {
         assert!(text.contains(part), "{text}");
     }
     let text = folder.done("distance a.safetensors b.safetensors");
-    for part in ["body.weight", "head.weight", "total", "cosine"] {
+    for part in [
+        "body.weight",
+        "head.weight",
+        "in total",
+        "cosine",
+        "relative: |a - b| / |a|",
+    ] {
         assert!(text.contains(part), "{text}");
     }
+    folder.write(
+        "far.safetensors",
+        &[("body.weight", &[4], &A), ("head.weight", &[2, 2], &B)],
+    );
+    let text = folder.done("distance a.safetensors far.safetensors --sort distance --top 1");
+    let first = text.lines().nth(1).expect("a row");
+    assert!(
+        first.starts_with("head.weight ") && first.contains(" 5.100 "),
+        "{text}"
+    );
+    assert!(text.contains("1 tensor more, not printed"), "{text}");
+    let text = folder.done("distance a.safetensors a.safetensors");
+    let mut total = text.lines().filter(|line| line.starts_with("in total"));
+    let total: Vec<&str> = total.next().expect("a row").split_whitespace().collect();
+    assert_eq!(total[2], "0", "{text}");
     folder.refused("inspect none.safetensors", 1, "none.safetensors");
     folder.refused("distance a.safetensors", 2, "required");
 }
@@ -492,13 +449,24 @@ fn the_examples_of_the_readme_run() {
         blocks.map(String::from).collect::<Vec<String>>()
     };
     let folder = Folder::new("readme");
-    for (name, shift) in [("base", 0.0), ("a", 1.0), ("b", 2.0)] {
+    for name in ["tuned", "other"] {
+        fs::create_dir(folder.path(name)).expect("a folder");
+        folder.write_bytes(&format!("{name}/config.json"), b"{}");
+    }
+    for (name, shift) in [
+        ("base", 0.0),
+        ("a", 1.0),
+        ("b", 2.0),
+        ("tuned/model", 3.0),
+        ("other/model", 4.0),
+    ] {
         let values = [0.5, -1.0, 0.25, 2.0].map(|value: f32| value + shift);
         let names = [
-            "embedding.weight",
-            "encoder.layers.0.weight",
-            "encoder.norm.bias",
             "lm_head.weight",
+            "model.embed_tokens.weight",
+            "model.layers.0.input_layernorm.weight",
+            "model.layers.0.mlp.weight",
+            "model.layers.1.mlp.weight",
         ];
         let tensors = names.map(|name| (name, &[2_usize, 2][..], &values[..]));
         folder.write(&format!("{name}.safetensors"), &tensors);

@@ -230,7 +230,7 @@ fn statistics_are_inputs() {
     let index = r#"{"weight_map":{"w":"part.safetensors"}}"#;
     folder.write("statistics/model.safetensors.index.json", index.as_bytes());
     let stores = || -> Vec<Arc<dyn TensorStore>> {
-        let store = Arc::new(CheckpointFile::open(&shards).unwrap());
+        let store: Arc<dyn TensorStore> = Arc::new(CheckpointFile::open(&shards).unwrap());
         vec![store.clone(), store]
     };
     let before = fs::read(&shard).unwrap();
@@ -289,7 +289,7 @@ fn numbers_that_are_not_finite_leave_the_old_file() {
             matches!(error, MergeError::NonFinite { index: 1, .. }),
             "{error}"
         );
-        let start = format!("`w` of `{}` is NaN at element 1 (flat);", b.display());
+        let start = format!("`w` of `{}` is NaN at flat index 1;", b.display());
         assert!(error.to_string().starts_with(&start), "{error}");
         assert_eq!(fs::read(&old).unwrap(), b"old");
     }

@@ -1,6 +1,6 @@
 //! Checkpoints that tests write and read, each test in a folder of its own, and the command that runs there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -41,6 +41,21 @@ impl Folder {
 
     /// Writes a safetensors file of f32 numbers.
     pub(crate) fn write(&self, name: &str, tensors: &[(&str, &[usize], &[f32])]) {
+        self.write_with(name, tensors, None);
+    }
+
+    /// The same with what PyTorch notes about it.
+    pub(crate) fn write_of_pytorch(&self, name: &str, tensors: &[(&str, &[usize], &[f32])]) {
+        let noted = HashMap::from([("format".to_string(), "pt".to_string())]);
+        self.write_with(name, tensors, Some(noted));
+    }
+
+    fn write_with(
+        &self,
+        name: &str,
+        tensors: &[(&str, &[usize], &[f32])],
+        noted: Option<HashMap<String, String>>,
+    ) {
         let tensors: Vec<(&str, &[usize], Vec<u8>)> = tensors
             .iter()
             .map(|(name, shape, values)| {
@@ -50,6 +65,26 @@ impl Folder {
             .collect();
         let views = tensors.iter().map(|(name, shape, bytes)| {
             let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
+            (*name, view.expect("a tensor"))
+        });
+        let bytes = safetensors::serialize(views, noted).expect("a file");
+        self.write_bytes(name, &bytes);
+    }
+
+    /// Writes a safetensors file of the f32 numbers `w` and the integers `step` and `ids`.
+    pub(crate) fn write_with_integers(&self, name: &str, w: &[f32], step: &[i64], ids: &[i64]) {
+        let bytes = |numbers: &[i64]| -> Vec<u8> {
+            let bytes = numbers.iter().flat_map(|number| number.to_le_bytes());
+            bytes.collect()
+        };
+        let floats: Vec<u8> = w.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let tensors = [
+            ("w", Dtype::F32, w.len(), floats),
+            ("step", Dtype::I64, step.len(), bytes(step)),
+            ("ids", Dtype::I64, ids.len(), bytes(ids)),
+        ];
+        let views = tensors.iter().map(|(name, dtype, len, bytes)| {
+            let view = TensorView::new(*dtype, vec![*len], bytes);
             (*name, view.expect("a tensor"))
         });
         let bytes = safetensors::serialize(views, None).expect("a file");

@@ -31,7 +31,7 @@ pub enum MergeError {
     },
     /// A parameter or running statistic is NaN or infinite.
     #[error(
-        "`{path}` of {model} is {value} at element {index} (flat); merge a model from before its training diverged"
+        "`{path}` of {model} is {value} at flat index {index}; merge a model from before its training diverged"
     )]
     NonFinite {
         /// Which model it is; of files the path, quoted.

@@ -224,8 +224,8 @@ mod tests {
         let data = TensorData::from([1.0_f32, 65_504.0, -65_520.0]);
         assert!(checked_cast(data.clone(), DType::BF16, "average", "w").is_ok());
         let text = message(data, DType::F16);
-        let expected = "`average` cannot merge `w`: element 2 is -inf as f16; choose a wider element \
-                        type, or a smaller scale";
+        let expected = "`average` cannot merge `w`: element 2 is -inf as f16; choose a wider \
+                        element type, or a smaller scale";
         assert_eq!(text, expected);
         let data = TensorData::from([1e300]);
         assert!(message(data, DType::BF16).contains("element 0 is inf as bf16"));

@@ -17,16 +17,16 @@ use crate::merge::{ByPath, MergeError, MergeReport, Recipe};
 ///
 /// # Files
 ///
-/// Inputs are what [`CheckpointFile::open`](super::CheckpointFile::open) opens, in any mix of formats. All of them must have
-/// the same tensors, by name and shape; all that differ are named. Merge files of one writer: a linear layer of PyTorch
-/// is the transpose of Burn's, and a name is all that a file says about a tensor.
+/// Inputs are what [`CheckpointFile::open`](super::CheckpointFile::open) opens, in any mix of formats. All of them must
+/// have the same tensors, by name and shape; all that differ are named. Merge files of one writer: a linear layer of
+/// PyTorch is the transpose of Burn's, and a name is all that a file says about a tensor.
 ///
 /// The result is a `.safetensors` or `.bpk` file by its extension, or with
 /// [`with_max_shard_size`](Self::with_max_shard_size) a directory of safetensors files with an index, as Hugging Face
-/// writes them. It may not replace an input, nor a file of statistics that a method reads. It has the metadata of the base, or without one of the first model, and in burnpack its scalars and the
-/// identities of its parameters. It is written beside its place, under a name that ends in `.tmp`, and moved there at
-/// the end: a run that is stopped or killed leaves the old file or none. Only a killed run leaves what it has written
-/// beside it, which may be deleted.
+/// writes them. It may not replace an input, nor a file of statistics that a method reads. It has the metadata of the
+/// base, or without one of the first model, and in burnpack its scalars and the identities of its parameters. It is
+/// written beside its place, under a name that ends in `.tmp`, and moved there at the end: a run that is stopped or
+/// killed leaves the old file or none. Only a killed run leaves what it has written beside it, which may be deleted.
 ///
 /// # What is not merged
 ///
@@ -46,11 +46,11 @@ use crate::merge::{ByPath, MergeError, MergeReport, Recipe};
 ///
 /// # Cost
 ///
-/// Each input is read once; the base only if a method needs it. Methods that see all tensors before they merge the
-/// first one read what they merge twice, and for a threshold over the model
-/// ([`ModelMagnitude`](crate::merge::Sparsify::ModelMagnitude)) a sample of it besides; f64 numbers for such a threshold
-/// three or four times. Memory for one tensor of each checkpoint in its own element type, its result in f32 (f64 if an
-/// input is), and the same in the type of the file, plus what the method needs (see its Cost).
+/// Each input is read once; of the base only what a method needs and what is copied. Methods that see all tensors before
+/// they merge the first one read what they merge twice, and for a threshold over the model
+/// ([`ModelMagnitude`](crate::merge::Sparsify::ModelMagnitude)) a sample of it besides; f64 numbers for such a
+/// threshold three or four times. Memory for one tensor of each checkpoint in its own element type, its result in f32
+/// (f64 if an input is), and the same in the type of the file, plus what the method needs (see its Cost).
 ///
 /// # Defaults
 ///
@@ -129,8 +129,8 @@ impl FileMerge {
     }
 
     /// Writes shards of at most this many bytes, without their headers, to a directory that is new or empty. A tensor
-    /// that is larger has a shard of its own, which is then larger, too. If one shard is enough, there is no index, as in checkpoints of Hugging
-    /// Face.
+    /// that is larger has a shard of its own, which is then larger, too. If one shard is enough, there is no index, as
+    /// in checkpoints of Hugging Face.
     #[must_use]
     pub fn with_max_shard_size(mut self, bytes: u64) -> Self {
         self.max_shard_size = Some(bytes);
@@ -174,11 +174,11 @@ impl FileMerge {
     /// [`MergeError::File`] for inputs that cannot be read or have no float tensor, for a result that cannot be written
     /// or that would replace an input or statistics, a directory that is a link or not empty, and types that its format
     /// does not have; [`MergeError::DifferentTensors`] with all names that are missing, extra or different in the first
-    /// checkpoint that differs; [`MergeError::MixedTypes`] if only element types differ and
-    /// [none](Self::with_dtype) is set; [`MergeError::NonFinite`] with the path of the input;
-    /// [`MergeError::Method`] for results beyond the range of their type; [`MergeError::NoLayout`] if a method distinguishes rows from columns; [`MergeError::NoSuchTensor`]
-    /// for patterns; [`MergeError::OutOfRange`] for shards of zero bytes; [`MergeError::Stopped`]; all errors of
-    /// [`Recipe::run`].
+    /// checkpoint that differs; [`MergeError::MixedTypes`] if only element types differ and [none](Self::with_dtype) is
+    /// set; [`MergeError::NonFinite`] with the path of the input; [`MergeError::Method`] for results beyond the range
+    /// of their type; [`MergeError::NoLayout`] if a method distinguishes rows from columns;
+    /// [`MergeError::NoSuchTensor`] for patterns; [`MergeError::OutOfRange`] for shards of zero bytes;
+    /// [`MergeError::Stopped`]; all errors of [`Recipe::run`].
     pub fn run(mut self) -> Result<MergeReport, MergeError> {
         let observer = self.observer.take();
         let mut job = Job::new(&self, observer)?;

@@ -354,9 +354,8 @@ mod tests {
 
     use burn::tensor::TensorData;
 
-    use super::super::CheckpointFile;
     use super::*;
-    use crate::merge::{Average, Combine, Recipe, Sparsify, TaskArithmetic, TensorMap};
+    use crate::merge::{Average, Combine, Sparsify, TaskArithmetic, TensorMap};
 
     fn wave(len: usize, phase: f32) -> TensorData {
         let values = (0..len).map(|index| (phase + 0.37 * index as f32).sin());

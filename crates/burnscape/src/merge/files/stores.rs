@@ -30,8 +30,8 @@ impl TensorStore for CheckpointFile {
 }
 
 impl TensorMap {
-    /// Writes a safetensors file (feature `files`), which [`CheckpointFile::open`] reads. It is written beside its place
-    /// and moved there at the end.
+    /// Writes a safetensors file (feature `files`), which [`CheckpointFile::open`] reads. It is written beside its
+    /// place and moved there at the end.
     ///
     /// # Cost
     ///

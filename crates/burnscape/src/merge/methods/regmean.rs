@@ -55,8 +55,8 @@ const ASYMMETRY: f64 = 1e-5;
 /// [`MergeError::NumModels`] unless there is a store for each model; [`MergeError::OutOfRange`] for an `off_diagonal`
 /// outside 0 to 1, a negative `ridge`, and weights that are negative or not finite, or all zero;
 /// [`MergeError::Statistics`] for a Gram matrix that one model lacks and another one has, of another size than the
-/// inputs, not symmetric, with a negative diagonal or not finite, and for a sum that is not singular, but so
-/// ill-conditioned that what the statistics are rounded to decides, which is the rule for f16 and bf16;
+/// inputs, not symmetric, with a negative diagonal or not finite, and if the sum is so ill-conditioned that the rounding
+/// of its matrices would decide the result, as it usually is for matrices that are stored in bf16;
 /// [`MergeError::Singular`] if the sum is singular to rounding, as it is with fewer examples than inputs, or with an
 /// input that is always zero; [`MergeError::Method`] for a matrix without an axis of outputs.
 ///
@@ -139,7 +139,8 @@ impl RegMean {
     ) -> Result<DMatrix<f64>, MergeError> {
         let refused = |what: String| {
             let message = format!(
-                "the Gram matrix of model {model} {what}; collect it with `RegMean::input_grams` on the model that is merged"
+                "the Gram matrix of model {model} {what}; collect it with `RegMean::input_grams` on the model that \
+                 is merged"
             );
             unusable(tensor.name(), message)
         };

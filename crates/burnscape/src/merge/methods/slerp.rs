@@ -12,9 +12,9 @@ use crate::merge::{MergeError, MergeMethod, MergePass, MergeTensor, SlerpUnit};
 /// Spherical linear interpolation of two models. Its name is `slerp`.
 ///
 /// The formula is that of the function [`slerp`](crate::merge::slerp), at `t = w_1 / (w_0 + w_1)`: the arc between two
-/// vectors instead of the chord, for each [`SlerpUnit`]. Below an angle of `10⁻⁶`, and where a vector is zero or has one
-/// element only, it is the chord; so equal models give that model. With one weight zero it is the other model, bit by
-/// bit.
+/// vectors instead of the chord, for each [`SlerpUnit`]. Below an angle of `10⁻⁶`, and where a vector is zero or has
+/// one element only, it is the chord; so equal models give that model. With one weight zero it is the other model, bit
+/// by bit.
 ///
 /// # Cost
 ///
@@ -200,7 +200,7 @@ mod tests {
         let tensor = MergeTensor::new("w", &models).unwrap();
         let error = Slerp::new().merge(&tensor).unwrap_err().to_string();
         assert!(
-            error.starts_with("`slerp` has 3 models; use two"),
+            error.starts_with("`slerp` merges 3 models; use two"),
             "{error}"
         );
     }

@@ -5,8 +5,8 @@ use crate::merge::{MergeError, MergeMethod, MergeTensor};
 
 /// Leaves tensors as one of the models has them, bit by bit. Its name is `take`.
 ///
-/// With a [pattern](crate::merge::Recipe::with) it leaves parts of a model out of a merge, with the running statistics of
-/// their normalizations. In files, tensors of integers are taken as well.
+/// With a [pattern](crate::merge::Recipe::with) it leaves parts of a model out of a merge, with the running statistics
+/// of their normalizations. In files, tensors of integers are taken as well.
 ///
 /// # Cost
 ///

@@ -19,8 +19,8 @@ use crate::range::ensure;
 /// τ_i = θ_i − θ_0,   τ̂_i = sparsify(τ_i),   θ = θ_0 + scale · combine(w, τ̂)
 /// ```
 ///
-/// for each tensor, with [`Sparsify`] and [`Combine`]. Where no input is f64, differences are rounded to f32 first, as if
-/// models were subtracted in f32, unless that is infinite; the rest is in f64. So some results differ in the last bit
+/// for each tensor, with [`Sparsify`] and [`Combine`]. Where no input is f64, differences are rounded to f32 first, as
+/// if models were subtracted in f32, unless that is infinite; the rest is in f64. So some results differ in the last bit
 /// from those that are computed in f64 throughout.
 ///
 /// | preset | sparsify | combine | `scale` |

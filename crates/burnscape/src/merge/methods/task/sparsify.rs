@@ -41,8 +41,8 @@ pub enum Sparsify {
     },
     /// The `⌈density · n⌉` largest elements of all tensors together, with one exact threshold for each model. The
     /// inputs are read once before the merge (f32, if a sample of them predicts the threshold to about 6 %; otherwise
-    /// up to three times; f64 three or four times). Needs a [`Recipe`](crate::merge::Recipe), which shows the method all
-    /// tensors first.
+    /// up to three times; f64 three or four times). Needs a [`Recipe`](crate::merge::Recipe), which shows the method
+    /// all tensors first.
     ModelMagnitude {
         /// The share that is kept.
         density: f64,
