@@ -135,7 +135,7 @@ mod tests {
     fn a_name_that_is_nearly_right_is_suggested() {
         for (wrong, right) in [
             ("tie", "ties"),
-            ("DARE_TEIS", "dare-ties"),
+            ("DARE_TIE", "dare-ties"),
             ("averages", "average"),
         ] {
             let refused = wrong.parse::<Method>().unwrap_err();
