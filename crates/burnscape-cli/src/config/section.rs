@@ -11,9 +11,9 @@ use crate::place::Place;
 
 /// A table, and the text of the file that it is in.
 #[derive(Clone, Copy)]
-pub(super) struct Table<'t, 'i> {
-    pub(super) text: &'i str,
-    pub(super) table: &'t DeTable<'i>,
+pub(super) struct Table<'t, 's> {
+    pub(super) text: &'s str,
+    pub(super) table: &'t DeTable<'t>,
 }
 
 /// The values of a table by key.
