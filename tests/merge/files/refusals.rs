@@ -48,8 +48,8 @@ fn all_tensors_that_differ_are_named() {
     let error = refusal(average(&[&a, &a, &b], &out));
     let owned = |names: &[&str]| -> Vec<String> { names.iter().map(ToString::to_string).collect() };
     let expected = MergeError::DifferentTensors {
-        first: format!("`{}`", a.display()),
-        model: format!("`{}`", b.display()),
+        first: format!("`{}`", a.display()).into(),
+        model: format!("`{}`", b.display()).into(),
         missing: owned(&["b", "c"]),
         extra: owned(&["f", "g"]),
         different: owned(&[
@@ -87,12 +87,12 @@ fn types_that_differ_alone_are_told_in_short() {
     let out = folder.path("out.safetensors");
     let error = refusal(average(&[&a, &wide], &out));
     let expected = MergeError::MixedTypes {
-        first: format!("`{}`", a.display()),
-        second: format!("`{}`", wide.display()),
-        found: "f64".to_string(),
-        expected: "f32".to_string(),
+        first: format!("`{}`", a.display()).into(),
+        second: format!("`{}`", wide.display()).into(),
+        found: "f64".into(),
+        expected: "f32".into(),
         count: 2,
-        example: "v".to_string(),
+        example: "v".into(),
     };
     assert_eq!(error, expected);
     let text = error.to_string();

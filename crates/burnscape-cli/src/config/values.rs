@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(parsed("-1.5e1", number), Ok(-15.0));
         assert_eq!(parsed("0x10", whole), Ok(16));
         let found = parsed("{ default = 0.5, \"a.b\" = 2, c.d.e = 3 }", numbers);
-        assert_eq!(found, Ok(of(["a.b=2", "c.d.e=3", "0.5"])).map(sorted));
+        assert_eq!(found, Ok(sorted(of(["a.b=2", "c.d.e=3", "0.5"]))));
     }
 
     /// In the order of the keys.

@@ -102,9 +102,9 @@ pub enum MergeError {
     )]
     DifferentTensors {
         /// The first checkpoint.
-        first: String,
+        first: Box<str>,
         /// Which checkpoint it is.
-        model: String,
+        model: Box<str>,
         /// Names that only the first one has.
         missing: Vec<String>,
         /// Names that only this one has.
@@ -120,17 +120,17 @@ pub enum MergeError {
     )]
     MixedTypes {
         /// The first checkpoint.
-        first: String,
+        first: Box<str>,
         /// The other one.
-        second: String,
+        second: Box<str>,
         /// The element type of the other one.
-        found: String,
+        found: Box<str>,
         /// The element type of the first one.
-        expected: String,
+        expected: Box<str>,
         /// The number of tensors with these types.
         count: usize,
         /// The name of the first one of them.
-        example: String,
+        example: Box<str>,
     },
     /// A sum of Gram matrices is singular.
     #[error(
@@ -289,8 +289,8 @@ mod tests {
 
     fn differing(missing: &[&str], extra: &[&str], different: &[&str]) -> String {
         let error = MergeError::DifferentTensors {
-            first: "`a`".to_string(),
-            model: "`b`".to_string(),
+            first: "`a`".into(),
+            model: "`b`".into(),
             missing: owned(missing),
             extra: owned(extra),
             different: owned(different),
@@ -355,12 +355,12 @@ mod tests {
         assert_eq!(error(1).to_string(), "`slerp` merges 1 model; use two");
         assert_eq!(error(3).to_string(), "`slerp` merges 3 models; use two");
         let error = |count| MergeError::MixedTypes {
-            first: "`a`".to_string(),
-            second: "`b`".to_string(),
-            found: "bf16".to_string(),
-            expected: "f32".to_string(),
+            first: "`a`".into(),
+            second: "`b`".into(),
+            found: "bf16".into(),
+            expected: "f32".into(),
             count,
-            example: "w".to_string(),
+            example: "w".into(),
         };
         let text = error(1).to_string();
         assert!(

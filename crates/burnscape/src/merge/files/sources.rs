@@ -82,7 +82,7 @@ impl Sources {
             } => {
                 let role = self.roles().find(|role| model_name(*role) == model);
                 MergeError::NonFinite {
-                    model: role.map_or(model, |role| quoted(self.at(role))),
+                    model: role.map_or(model, |role| quoted(self.at(role)).into()),
                     path,
                     index,
                     value,
@@ -153,8 +153,8 @@ pub(super) fn check_same(
     })
 }
 
-fn quoted(checkpoint: &CheckpointFile) -> String {
-    format!("`{}`", checkpoint.path().display())
+fn quoted(checkpoint: &CheckpointFile) -> Box<str> {
+    format!("`{}`", checkpoint.path().display()).into()
 }
 
 fn is_different((first, other): Pair<'_>, types: Types) -> bool {
@@ -191,9 +191,9 @@ fn mixed_types(
     Some(MergeError::MixedTypes {
         first: quoted(first),
         second: quoted(other),
-        found: found.dtype.clone(),
-        expected: own.dtype.clone(),
+        found: found.dtype.as_str().into(),
+        expected: own.dtype.as_str().into(),
         count: same.count(),
-        example: own.name.clone(),
+        example: own.name.as_str().into(),
     })
 }
