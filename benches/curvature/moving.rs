@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use burnscape::curvature::Hessian;
 use burnscape::dynamics::{CurvatureMonitorConfig, Moment, Monitor};
 use burnscape::loss::Recorded;
-use burnscape::space::ParamVector;
+use burnscape::space::{ParamVector, RunningStatistics};
 
 use crate::models::{Batch, Classifier, loss, risk};
 use crate::timing::median;
@@ -32,7 +32,11 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
     let risk = risk::<M, D>(&data).with_checks(false);
     let mut model = model.clone();
     let mut hessian = Some(risk.hessian(&model).expect("a Hessian"));
-    let recorded = Recorded::new(loss::<M, D>);
+    // Not for networks with running statistics, whose updates no program has.
+    let recorded = Some(Recorded::new(loss::<M, D>)).filter(|_| {
+        let statistics = RunningStatistics::of(&model);
+        statistics.paths().next().is_none()
+    });
     let mut monitor = CurvatureMonitorConfig::new().init().expect("a monitor");
     monitor
         .measure(&risk, &Moment::new(0, RATE, &model))
@@ -56,9 +60,11 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
             }),
             steady(|| drop(black_box(risk.hessian(&model).expect("a Hessian")))),
             steady(|| follow(&mut hessian, &model)),
-            steady(|| {
-                let loss = recorded.loss_on(&model, lifted.clone()).expect("a loss");
-                black_box(GradientsParams::from_grads(loss.backward(), &model));
+            recorded.as_ref().map_or(f64::NAN, |recorded| {
+                steady(|| {
+                    let loss = recorded.loss_on(&model, lifted.clone()).expect("a loss");
+                    black_box(GradientsParams::from_grads(loss.backward(), &model));
+                })
             }),
             once(|| {
                 black_box(copy.measure(&risk, &moment).expect("a reading"));
