@@ -82,12 +82,12 @@ impl FromStr for Method {
         }
         let names = NAMES.iter().map(|(name, _)| *name);
         let advice = match nearest(&name, names.clone()) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => "use one that there is.".to_string(),
+            Some(name) => format!("; did you mean `{name}`?"),
+            None => ".".to_string(),
         };
         let names: Vec<&str> = names.chain(["model:0"]).collect();
         let names = names.join(", ");
-        Err(format!("`{text}` is no method; {advice} Methods: {names}"))
+        Err(format!("`{text}` is not a method{advice} Methods: {names}"))
     }
 }
 

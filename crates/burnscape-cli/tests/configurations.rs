@@ -97,7 +97,7 @@ fn what_is_wrong_has_a_place_and_a_remedy() {
         (
             "density",
             "densty",
-            "`wrong.toml`, line 6: `densty` is no key here; did you mean `density`?",
+            "`wrong.toml`, line 6: `densty` is not a key here; did you mean `density`?",
         ),
         (
             "method = \"ties\"",
@@ -107,14 +107,14 @@ fn what_is_wrong_has_a_place_and_a_remedy() {
         (
             "\"ties\"",
             "\"tie\"",
-            "line 5: `method`: `tie` is no method; did you mean `ties`?",
+            "line 5: `method`: `tie` is not a method; did you mean `ties`?",
         ),
         ("\"ties\"", "ties", "line 5"),
         ("\"ties\"", "ties", "text needs quotes: method = \"ties\""),
         (
             "names",
             "name",
-            "rule 1, line 9: `name` is no key here; did you mean `names`?",
+            "rule 1, line 9: `name` is not a key here; did you mean `names`?",
         ),
         (
             "\"ties\"",

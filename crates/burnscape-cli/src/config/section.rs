@@ -72,12 +72,12 @@ impl<'t> Section<'t> {
 
 fn unknown(written: &str, key: &str, known: &[&'static str]) -> String {
     let advice = match (hints::foreign(key), nearest(key, known.iter().copied())) {
-        (Some(advice), _) => advice.to_string(),
-        (None, Some(name)) => format!("did you mean `{name}`?"),
-        (None, None) => "use one that there is.".to_string(),
+        (Some(advice), _) => format!("; {advice}"),
+        (None, Some(name)) => format!("; did you mean `{name}`?"),
+        (None, None) => ".".to_string(),
     };
     format!(
-        "`{written}` is no key here; {advice} Keys: {}",
+        "`{written}` is not a key here{advice} Keys: {}",
         known.join(", ")
     )
 }
