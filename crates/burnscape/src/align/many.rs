@@ -52,8 +52,9 @@ use crate::symmetry::Symmetries;
 ///
 /// # Defaults
 ///
-/// The barycenter and all references, since none of them is always the best: `cargo xtask sweep multi_matching` counts
-/// how often each is. At most 100 rounds, and 100 sweeps in each alignment.
+/// The barycenter and all references. `cargo xtask sweep multi_matching` counts how often each is the best: in all of its
+/// instances, whose groups all have matrices, the barycenter is. References also start groups that stay at the identity
+/// there. At most 100 rounds, and 100 sweeps in each alignment.
 ///
 /// # References
 ///

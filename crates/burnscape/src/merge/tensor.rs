@@ -168,6 +168,16 @@ impl<'a> MergeTensor<'a> {
         self.base.is_some()
     }
 
+    /// Refuses a tensor without a base, with the name of the method that needs one.
+    pub(super) fn check_base(&self, method: &str) -> Result<(), MergeError> {
+        if self.has_base() {
+            return Ok(());
+        }
+        Err(MergeError::NoBase {
+            method: method.to_string(),
+        })
+    }
+
     /// Whether results are f64: if an input is.
     pub fn is_double(&self) -> bool {
         let mut all = self.models.iter().chain(self.base);

@@ -21,7 +21,8 @@ pub(super) fn check_sum(scale: f64, weights: &[f64]) -> Result<(), MergeError> {
 
 /// The base of a tensor.
 pub(super) fn base_of(tensor: &MergeTensor<'_>, method: &str) -> Result<Vec<f64>, MergeError> {
-    tensor.base_values().ok_or_else(|| no_base(method))
+    tensor.check_base(method)?;
+    Ok(tensor.base_values().unwrap_or_default())
 }
 
 /// `w (θ − θ_0)` of one model, as a matrix.
@@ -53,9 +54,7 @@ pub(super) fn mean_of_differences(
     scale: f64,
     method: &str,
 ) -> Result<TensorData, MergeError> {
-    if !tensor.has_base() {
-        return Err(no_base(method));
-    }
+    tensor.check_base(method)?;
     let scale = scale / tensor.num_models() as f64;
     Ok(tensor.map(|block, merged| {
         let Some(base) = block.base else {
@@ -86,11 +85,5 @@ pub(super) fn undecomposed(tensor: &MergeTensor<'_>, method: &str) -> MergeError
         message: "its differences from the base have no singular value decomposition; look for numbers that are not \
                   finite, or use another method for this tensor"
             .to_string(),
-    }
-}
-
-fn no_base(method: &str) -> MergeError {
-    MergeError::NoBase {
-        method: method.to_string(),
     }
 }

@@ -79,11 +79,7 @@ impl ModelStock {
     /// ```
     pub fn ratio(&self, tensor: &MergeTensor<'_>) -> Result<f64, MergeError> {
         self.check(tensor.name(), tensor.weights())?;
-        if !tensor.has_base() {
-            return Err(MergeError::NoBase {
-                method: self.name(),
-            });
-        }
+        tensor.check_base(&self.name())?;
         let count = tensor.num_models();
         let mut products = InnerProducts::new(count);
         let mut differences: Vec<Vec<f64>> = vec![Vec::new(); count];

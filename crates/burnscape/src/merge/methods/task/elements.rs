@@ -15,12 +15,8 @@ pub(super) struct TaskVectors<'t, 'm>(&'t MergeTensor<'m>);
 impl<'t, 'm> TaskVectors<'t, 'm> {
     /// Refuses a tensor without a base, with the name of the method.
     pub(super) fn of(tensor: &'t MergeTensor<'m>, method: &str) -> Result<Self, MergeError> {
-        if tensor.has_base() {
-            return Ok(Self(tensor));
-        }
-        Err(MergeError::NoBase {
-            method: method.to_string(),
-        })
+        tensor.check_base(method)?;
+        Ok(Self(tensor))
     }
 
     pub(super) fn tensor(&self) -> &MergeTensor<'m> {
