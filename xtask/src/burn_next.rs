@@ -6,7 +6,6 @@
 use std::fs;
 use std::path::Path;
 
-use crate::features::UNOPTIMIZED;
 use crate::invocation::{Invocation, target_folder};
 use crate::runner;
 use crate::step::{Selection, Step, Work};
@@ -46,14 +45,12 @@ fn steps() -> Vec<Step> {
         step(
             "linearize",
             "the operations of Burn that a program may contain",
-            format!(
-                "cargo check --package burnscape-linearize --all-targets --features flex {UNOPTIMIZED}"
-            ),
+            "cargo check --package burnscape-linearize --all-targets --features flex".into(),
         ),
         step(
             "check",
             "all targets compile",
-            format!("cargo check --workspace --all-targets {FEATURES} {UNOPTIMIZED}"),
+            format!("cargo check --workspace --all-targets {FEATURES}"),
         ),
         step(
             "tests",

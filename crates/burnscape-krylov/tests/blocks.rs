@@ -1,23 +1,14 @@
 //! Block Lanczos, LOBPCG and the power iteration find prescribed pairs.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
-
-mod counted;
-mod spectra;
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
+use crate::counted::Counted;
+use crate::spectra::{Diagonal, Single, size, with_spectrum};
 use burnscape_krylov::{
     EigenMethod, Eigenpairs, EigenpairsConfig, KrylovFault, LinearOperator, Preconditioned,
     SelfAdjoint, VectorSpace, Which,
 };
-use counted::Counted;
-use spectra::{Diagonal, Single, size, with_spectrum};
 
 fn expected(values: &[f64], which: Which, k: usize) -> Vec<f64> {
     let mut values = values.to_vec();

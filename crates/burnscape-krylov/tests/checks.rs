@@ -1,15 +1,12 @@
 //! Checks detect false claims, and only those.
-#![cfg(test)]
-
-mod counted;
 
 use std::cell::Cell;
 
+use crate::counted::Counted;
 use burnscape_krylov::{
     Dense, HasAdjoint, KrylovFault, LinearOperator, Probe, Scaled, Shifted, Square, Symmetric,
     VectorSpace,
 };
-use counted::Counted;
 
 /// Any function on host vectors, linear or not.
 struct Map<F>(usize, F);

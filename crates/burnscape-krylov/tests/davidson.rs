@@ -1,18 +1,10 @@
 //! Davidson's method finds prescribed eigenpairs, and little by little what has become of them.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
 
-mod counted;
-
+use crate::counted::Counted;
 use burnscape_krylov::{
     Dense, EigenMethod, Eigenpairs, EigenpairsConfig, KrylovFault, LinearOperator, Probe,
     SelfAdjoint, Symmetric, VectorSpace, Which,
 };
-use counted::Counted;
 
 /// `Q D Qᵀ` with a reflection `Q` that `angle` turns a little.
 fn turned(values: &[f64], angle: f64) -> Symmetric<Dense> {

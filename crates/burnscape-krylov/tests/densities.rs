@@ -1,10 +1,4 @@
 //! Densities and traces: exact where they can be, and within their intervals where they are drawn.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
 
 use std::ops::ControlFlow;
 

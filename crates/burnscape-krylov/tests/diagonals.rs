@@ -1,21 +1,12 @@
 //! Diagonals: right within their errors, exact where the range is found.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
-
-mod counted;
-mod spectra;
 
 use std::ops::ControlFlow;
 
+use crate::counted::Counted;
+use crate::spectra::{Diagonal, Single, size, with_spectrum};
 use burnscape_krylov::{
     Dense, DiagonalConfig, DiagonalMethod, KrylovFault, LinearOperator, Scaled, VectorSpace,
 };
-use counted::Counted;
-use spectra::{Diagonal, Single, size, with_spectrum};
 
 const METHODS: [DiagonalMethod; 2] = [DiagonalMethod::Hutchinson, DiagonalMethod::XDiag];
 

@@ -1,14 +1,11 @@
 //! Empty records, settings that mean nothing, and errors that say what is true.
-#![allow(clippy::unwrap_used, reason = "a failed expectation fails the test")]
 
-mod spectra;
-
+use crate::spectra::Diagonal;
 use burnscape_krylov::{
     Axis, DensityConfig, DiagonalConfig, DiagonalMethod, EigenMethod, EigenpairsConfig,
     KrylovFault, LanczosFactorization, LinearOperator, Preconditioned, SelfAdjoint, SolveConfig,
     TraceConfig, TraceMethod, TrustRegionConfig, Which,
 };
-use spectra::Diagonal;
 
 #[test]
 fn a_record_without_steps_gives_empty_answers() {

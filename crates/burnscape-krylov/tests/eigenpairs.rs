@@ -1,21 +1,12 @@
 //! The search for outer eigenpairs: as frugal as ARPACK, warm starts, caps, both ends.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
-
-mod counted;
-mod spectra;
 
 use std::ops::ControlFlow;
 
+use crate::counted::Counted;
+use crate::spectra::{Diagonal, Single, size, with_spectrum};
 use burnscape_krylov::{
     Dense, EigenpairsConfig, KrylovFault, LinearOperator, Probe, Sum, VectorSpace, Which,
 };
-use counted::Counted;
-use spectra::{Diagonal, Single, size, with_spectrum};
 
 fn golden() -> serde_json::Value {
     let path = concat!(

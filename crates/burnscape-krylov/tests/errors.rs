@@ -1,5 +1,4 @@
 //! Input that cannot be right: each a typed error with its values and its remedy.
-#![cfg(test)]
 
 use burnscape_krylov::{
     Deflated, Dense, KrylovFault, LinearOperator, Orthonormal, Product, Restricted, Scaled,

@@ -1,20 +1,12 @@
 //! The effect of changes of the operator on every answer, over random matrices.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
 
-mod spectra;
-
+use crate::spectra::{Single, rotation, size, with_spectrum};
 use burnscape_krylov::{
     Axis, Dense, DensityConfig, DiagonalConfig, DiagonalMethod, EigenMethod, Eigenpairs,
     EigenpairsConfig, LanczosFactorization, Probe, Scaled, SelfAdjoint, Shifted, Symmetric,
     TraceConfig, TraceMethod, VectorBlock, VectorSpace, Which,
 };
 use proptest::prelude::*;
-use spectra::{Single, rotation, size, with_spectrum};
 
 /// Eigenvalues of either sign and many sizes.
 fn values() -> impl Strategy<Value = Vec<f64>> {

@@ -1,18 +1,10 @@
 //! Inverses by solvers: products, eigenvalues at the other end, and failures that are reported.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
 
-mod spectra;
-
+use crate::spectra::{Diagonal, Single, with_spectrum};
 use burnscape_krylov::{
     Dense, EigenpairsConfig, HasAdjoint, Inverse, KrylovFault, LinearOperator, Probe, Product,
     Shifted, SolveConfig, Square, VectorSpace, Which,
 };
-use spectra::{Diagonal, Single, with_spectrum};
 
 #[test]
 fn inverses_undo_their_operator() {

@@ -1,23 +1,14 @@
 //! Lanczos finds prescribed spectra: nothing missing, nothing invented.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
-
-mod counted;
-mod spectra;
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
+use crate::counted::Counted;
+use crate::spectra::Single;
 use burnscape_krylov::{
     Dense, EigenpairsConfig, KrylovFault, LanczosFactorization, LinearOperator, Probe, SelfAdjoint,
     Symmetric, VectorBlock, VectorSpace, Which,
 };
-use counted::Counted;
-use spectra::Single;
 
 /// `H D H` with a Householder reflection `H`: the spectrum `values`, no vector of it an axis.
 fn with_spectrum(values: &[f64]) -> Symmetric<Dense> {

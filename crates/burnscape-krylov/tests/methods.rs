@@ -1,17 +1,10 @@
 //! One config for every method of eigenpairs.
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
 
-mod spectra;
-
+use crate::spectra::Diagonal;
 use burnscape_krylov::{
     Dense, DensityConfig, EigenMethod, EigenpairsConfig, KrylovFault, LanczosCheckpoint,
     LanczosFactorization, Preconditioned, Symmetric, TraceConfig, TraceMethod, Which,
 };
-use spectra::Diagonal;
 
 const METHODS: [EigenMethod; 5] = [
     EigenMethod::Lanczos,

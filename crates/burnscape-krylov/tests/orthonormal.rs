@@ -1,5 +1,4 @@
 //! Orthonormal bases: what is accepted, what is made, what is refused.
-#![cfg(test)]
 
 use burnscape_krylov::{Dense, KrylovFault, Orthonormal, Probe, VectorBlock};
 

@@ -1,22 +1,13 @@
 //! Densities with outliers taken out, their curves, and how far they are from the spectrum.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
-
-mod counted;
-mod spectra;
 
 use std::ops::ControlFlow;
 
+use crate::counted::Counted;
+use crate::spectra::{Diagonal, Single, with_spectrum};
 use burnscape_krylov::{
     Axis, DensityConfig, EigenpairsConfig, KrylovFault, LinearOperator, Quadrature, SelfAdjoint,
     SpectralDensity, Which,
 };
-use counted::Counted;
-use spectra::{Diagonal, Single, with_spectrum};
 
 /// A bulk near zero and four outliers, ascending.
 fn spectrum(n: usize) -> Vec<f64> {

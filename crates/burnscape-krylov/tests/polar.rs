@@ -1,5 +1,4 @@
 //! Orthogonal factors of matrices.
-#![allow(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 use burnscape_krylov::Dense;
 use nalgebra::DMatrix;

@@ -1,5 +1,4 @@
 //! Random vectors: their streams and their moments.
-#![cfg(test)]
 
 use burnscape_krylov::{Probe, VectorSpace};
 

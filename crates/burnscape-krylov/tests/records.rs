@@ -1,18 +1,10 @@
 //! Records are kept and resumed bit for bit, and answer without new products.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
 
-mod spectra;
-
+use crate::spectra::{Diagonal, Single, rotation, size, with_spectrum};
 use burnscape_krylov::{
     KrylovFault, LanczosCheckpoint, LanczosFactorization, LinearOperator, Probe, VectorBlock,
     VectorSpace,
 };
-use spectra::{Diagonal, Single, rotation, size, with_spectrum};
 
 fn through_text<V: VectorSpace>(record: &LanczosFactorization<V>) -> LanczosFactorization<V> {
     let text = serde_json::to_string(&record.checkpoint().unwrap()).unwrap();

@@ -1,24 +1,17 @@
 //! Every setting of every config changes a result or a cost, or is refused.
 //!
 //! A setter without a row fails: the names are read from the source files.
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
-
-mod spectra;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::ops::ControlFlow;
 
+use crate::spectra::with_spectrum;
 use burnscape_krylov::{
     DensityConfig, DiagonalConfig, DiagonalMethod, EigenMethod, EigenpairsConfig, FlowConfig,
     KrylovFault, LinearOperator, OverlapConfig, RungeKutta, SelfAdjoint, SolveConfig, TraceConfig,
     TraceMethod, TrustRegionConfig, VectorSpace, Which,
 };
-use spectra::with_spectrum;
 
 type Operator<'a> = dyn SelfAdjoint<Vector = Vec<f64>, Domain = Vec<f64>, Range = Vec<f64>, Error = KrylovFault>
     + 'a;

@@ -1,12 +1,6 @@
 //! Every result goes through JSON and back: without its vectors, with numbers that are not finite.
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
 
-mod spectra;
-
+use crate::spectra::Diagonal;
 use burnscape_krylov::{
     Axis, DensityConfig, DensityCurve, DiagonalConfig, DiagonalEstimate, Eigenpairs,
     EigenpairsConfig, Estimate, KrylovFault, LanczosFactorization, Overlap, OverlapConfig,
@@ -15,7 +9,6 @@ use burnscape_krylov::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use spectra::Diagonal;
 
 fn squares() -> Diagonal {
     Diagonal((0..40).map(|i| f64::from(i).powi(2)).collect())

@@ -1,10 +1,4 @@
 //! Solvers reach the solution, report the true residual, and refuse systems that they cannot solve.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
 
 use std::ops::ControlFlow;
 

@@ -1,22 +1,13 @@
 //! Traces: every method right within its interval, the interval as good as it says, the choice sound.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
-
-mod counted;
-mod spectra;
 
 use std::ops::ControlFlow;
 
+use crate::counted::Counted;
+use crate::spectra::{Diagonal, Single, size, with_spectrum};
 use burnscape_krylov::{
     Dense, DiagonalConfig, KrylovFault, LinearOperator, Outcome, Symmetric, TraceConfig,
     TraceMethod, VectorSpace,
 };
-use counted::Counted;
-use spectra::{Diagonal, Single, size, with_spectrum};
 
 const METHODS: [TraceMethod; 5] = [
     TraceMethod::Hutchinson,

@@ -1,20 +1,12 @@
 //! Quadratics in balls: closed forms, dense references, and the case that a gradient cannot see.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
-
-mod counted;
 
 use std::ops::ControlFlow;
 
+use crate::counted::Counted;
 use burnscape_krylov::{
     Dense, KrylovFault, LinearOperator, Probe, SelfAdjoint, SolutionKind, Symmetric,
     TrustRegionConfig, TrustRegionSolution, VectorSpace,
 };
-use counted::Counted;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use proptest::prelude::*;
 

@@ -1,10 +1,4 @@
 //! A product is the same on every device, also where Burn's kernels are not.
-#![cfg(feature = "ndarray")]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed expectation fails the test"
-)]
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};

@@ -1,11 +1,5 @@
 //! Derivatives by a model's input: what a physics-informed loss needs, without a backward pass inside
 //! the closure.
-#![cfg(feature = "flex")]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed expectation fails the test"
-)]
 
 use burn::backend::DispatchTensor;
 use burn::module::{Module, Param};

@@ -1,10 +1,4 @@
 //! Linear maps of a model agree: single and in blocks, with residuals stored and recomputed.
-#![cfg(feature = "flex")]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed expectation fails the test"
-)]
 
 use burn::backend::DispatchTensor;
 use burn::module::{Flag, Module, ModuleMapper, Param};

@@ -1,5 +1,4 @@
 //! Closures that bring tensors to the model's device, as Burn's own examples do.
-#![allow(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};

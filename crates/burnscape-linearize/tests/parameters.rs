@@ -1,9 +1,4 @@
 //! Which parameters a trace has, and what becomes of those that do not matter.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed expectation fails the test"
-)]
 
 use burn::backend::{DispatchTensor, TensorMetadata};
 use burn::module::{Module, Param, ParamId};

@@ -1,9 +1,4 @@
 //! Derivatives of third and fourth order, by differentiating a derivative.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed expectation fails the test"
-)]
 
 use burn::backend::DispatchTensor;
 use burn::module::{Module, Param};

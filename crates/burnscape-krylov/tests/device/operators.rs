@@ -2,7 +2,7 @@
 
 use burnscape_krylov::{Dense, HasAdjoint, KrylovFault, LinearOperator, SelfAdjoint, VectorSpace};
 
-use crate::device_vector::{DeviceError, DeviceSpace, DeviceVector};
+use super::device_vector::{DeviceError, DeviceSpace, DeviceVector};
 
 /// Errors of an operator over device vectors: its failures, and those of both sides.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -5,8 +5,8 @@ use burnscape_krylov::{
     Which,
 };
 
-use crate::device_vector::{DeviceError, DeviceSpace};
-use crate::operators::{Diagonal, Spectrum};
+use super::device_vector::{DeviceError, DeviceSpace};
+use super::operators::{Diagonal, Spectrum};
 
 fn spectrum(n: usize) -> Spectrum {
     let values = (0..n).map(|i| 1.0 + 0.9 * (i as f32).sin()).collect();
@@ -106,7 +106,7 @@ fn a_product_reads_nothing() {
 #[test]
 fn an_attempt_of_a_flow_reads_twice() {
     let a = spectrum(300);
-    let start: crate::device_vector::DeviceVector =
+    let start: super::device_vector::DeviceVector =
         burnscape_krylov::Probe::Gaussian.draw(&a.0, 1, 0).unwrap();
     let run = |a: &Spectrum, steps: usize| {
         let config = FlowConfig::new(0.5 * steps as f64)

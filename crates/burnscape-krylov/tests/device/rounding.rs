@@ -2,8 +2,8 @@
 
 use burnscape_krylov::{LanczosFactorization, VectorBlock, VectorSpace};
 
-use crate::device_vector::{DeviceSpace, DeviceVector};
-use crate::operators::Spectrum;
+use super::device_vector::{DeviceSpace, DeviceVector};
+use super::operators::Spectrum;
 
 const STEPS: usize = 60;
 

@@ -2,7 +2,7 @@
 
 use burnscape_krylov::Which;
 
-use crate::cases::{Method, say};
+use super::cases::{Method, say};
 
 const SEEDS: std::ops::Range<u64> = 100..140;
 

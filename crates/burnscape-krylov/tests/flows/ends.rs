@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use burnscape_krylov::{Flow, FlowConfig, KrylovFault, Outcome, RungeKutta};
 
-use crate::{METHODS, fixed, run, steps};
+use super::{METHODS, fixed, run, steps};
 
 fn decay(_: f64, y: &[f64]) -> Vec<f64> {
     y.iter().map(|y| -y).collect()

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use burnscape_krylov::{FlowConfig, FlowStep, KrylovFault, Outcome};
 
-use crate::{METHODS, steps};
+use super::{METHODS, steps};
 
 /// `(cos t, −sin t)` from `(1, 0)`.
 fn rotation(_: f64, y: &[f64]) -> Vec<f64> {

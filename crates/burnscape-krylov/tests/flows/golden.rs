@@ -3,7 +3,7 @@
 use burnscape_krylov::{FlowConfig, RungeKutta, VectorSpace};
 use serde_json::Value;
 
-use crate::{distance, fixed, run, steps};
+use super::{distance, fixed, run, steps};
 
 fn problems() -> Vec<Value> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../golden/krylov/flow.json");

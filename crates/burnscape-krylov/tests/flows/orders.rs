@@ -2,7 +2,7 @@
 
 use burnscape_krylov::FlowConfig;
 
-use crate::{METHODS, distance, fixed, run, steps};
+use super::{METHODS, distance, fixed, run, steps};
 
 /// The solution of `dy/dt = −2 t y²` through `y(0) = 1`.
 fn bell(t: f64) -> f64 {

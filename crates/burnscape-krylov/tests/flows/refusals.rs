@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use burnscape_krylov::{FlowConfig, FlowStep, KrylovFault};
 
-use crate::{METHODS, run};
+use super::{METHODS, run};
 
 fn decay(_: f64, y: &[f64]) -> Vec<f64> {
     y.iter().map(|y| -y).collect()

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use burnscape_krylov::{FlowConfig, FlowStep, KrylovFault, RungeKutta};
 
-use crate::{METHODS, distance, fixed, run, steps};
+use super::{METHODS, distance, fixed, run, steps};
 
 /// `|y|` after 200 steps of one length on `dy/dt = −λ y` from one, `h λ` given.
 fn growth(method: RungeKutta, product: f64) -> f64 {

@@ -7,8 +7,8 @@ use burnscape_krylov::{
 
 use crate::counted::Counted;
 
-use crate::cases::AnyOperator;
-use crate::matrices::{basis, general};
+use super::cases::AnyOperator;
+use super::matrices::{basis, general};
 
 /// Every combinator that does not ask for self-adjointness, around one operator.
 fn wrapped<'a, A>(a: &'a A) -> Vec<AnyOperator<'a>>

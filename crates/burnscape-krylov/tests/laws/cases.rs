@@ -7,7 +7,7 @@ use burnscape_krylov::{
 
 use crate::counted::Counted;
 
-use crate::matrices::{basis, general, map, matrix_of, symmetric, times, with_spectrum};
+use super::matrices::{basis, general, map, matrix_of, symmetric, times, with_spectrum};
 
 /// An operator of any kind over host vectors.
 pub(crate) type AnyOperator<'a> =

@@ -5,7 +5,7 @@ use burnscape_krylov::{
     Scaled, Shifted, SolveConfig, Sum, Symmetric, Which,
 };
 
-use crate::case::{Run, Said};
+use super::case::{Run, Said};
 
 const ENDS: [Which; 4] = [
     Which::Largest,

@@ -7,7 +7,7 @@ use burnscape_krylov::{
     TraceMethod, VectorSpace, Which,
 };
 
-use crate::case::{Case, Outcome, Run, Said};
+use super::case::{Case, Outcome, Run, Said};
 
 pub(crate) fn runs() -> Vec<Run> {
     let mut runs = traces();

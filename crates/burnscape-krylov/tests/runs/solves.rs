@@ -5,7 +5,7 @@ use burnscape_krylov::{
     Shifted, SolveConfig, Symmetric, TrustRegionConfig, VectorBlock, VectorSpace,
 };
 
-use crate::case::{Case, Operator, Run, Said};
+use super::case::{Case, Operator, Run, Said};
 
 pub(crate) fn runs() -> Vec<Run> {
     let mut runs = solves();

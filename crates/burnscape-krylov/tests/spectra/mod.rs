@@ -1,9 +1,4 @@
 //! Operators with prescribed eigenvalues, for the tests of this folder.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "each test uses a part, and a failed expectation fails it"
-)]
 
 use burnscape_krylov::{
     Dense, KrylovFault, LinearOperator, Orthonormal, Probe, SelfAdjoint, Symmetric, VectorBlock,

@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use burnscape_linearize::{Field, GradientTrace, ModelInputs, RecordedLoss};
 use burnscape_testkit::double::device;
 
-use crate::evaluated::{assert_close, numbers, tensor};
+use super::evaluated::{assert_close, numbers, tensor};
 
 const REAL: [[f64; 3]; 2] = [[1.0, -0.5, 2.0], [0.3, 0.8, -1.0]];
 const FAKE: [[f64; 3]; 2] = [[-0.2, 0.4, 0.1], [0.9, -1.1, 0.6]];

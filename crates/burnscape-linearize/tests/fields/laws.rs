@@ -4,8 +4,8 @@
 use burn::tensor::{Tensor, TensorData};
 use burnscape_linearize::Field;
 
-use crate::evaluated::{assert_close, at, of, of_model, size, tensor};
-use crate::program::{Net, Program};
+use super::evaluated::{assert_close, at, of, of_model, size, tensor};
+use super::program::{Net, Program};
 
 /// Up to rounding, relative to the size of the terms.
 const ROUNDING: f64 = 1e-13;

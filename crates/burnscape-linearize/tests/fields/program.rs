@@ -7,8 +7,8 @@ use burnscape_testkit::double::device;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::evaluated::tensor;
-use crate::steps::{STEPS, WIDTH};
+use super::evaluated::tensor;
+use super::steps::{STEPS, WIDTH};
 
 /// What is asked of a field `u = f(x)`: two derivatives by the input, one after another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -247,7 +247,7 @@ impl Program {
         let shape = [self.rows, self.inputs];
         let x = tensor(&moved.collect::<Vec<_>>(), shape);
         let [x, _] = self.moved(net, [x.clone(), x]);
-        crate::evaluated::numbers(self.field(net, x))
+        super::evaluated::numbers(self.field(net, x))
     }
 
     /// The first direction that a loss uses, as numbers.

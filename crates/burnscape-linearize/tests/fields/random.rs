@@ -12,9 +12,9 @@ use burnscape_testkit::double::device;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::evaluated::{numbers, of_model, size, tensor};
-use crate::program::{Net, Program, REQUESTS, Request};
-use crate::steps::STEPS;
+use super::evaluated::{numbers, of_model, size, tensor};
+use super::program::{Net, Program, REQUESTS, Request};
+use super::steps::STEPS;
 
 const PROGRAMS: usize = 5000;
 

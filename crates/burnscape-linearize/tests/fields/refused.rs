@@ -7,7 +7,7 @@ use burn::tensor::{DType, Tensor};
 use burnscape_linearize::{Field, GradientTrace, LinearizeError, LinearizedGradient, caught};
 use burnscape_testkit::double::device;
 
-use crate::evaluated::{assert_close, at, numbers, of, tensor};
+use super::evaluated::{assert_close, at, numbers, of, tensor};
 
 /// Four rows of three columns.
 fn batch() -> Tensor<2> {

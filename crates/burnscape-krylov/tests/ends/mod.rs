@@ -1,13 +1,5 @@
 //! The ends of spectra whose other end is far away: the `i`-th value lies within its residual and rounding
 //! of the `i`-th wanted eigenvalue, counted with multiplicity, or the run has not converged.
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
-
-#[path = "../spectra/mod.rs"]
-mod spectra;
 
 mod cases;
 mod neighbors;
@@ -15,9 +7,9 @@ mod neighbors;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::spectra::Diagonal;
 use burnscape_krylov::{EigenMethod, EigenpairsConfig, Which};
 use cases::{Bulk, METHODS, Method, Said, bulks, say};
-use spectra::Diagonal;
 
 const ENDS: [(&str, &[Which]); 3] = [
     ("one", &[Which::Smallest, Which::Largest]),

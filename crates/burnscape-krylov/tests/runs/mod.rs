@@ -5,18 +5,8 @@
 //! what the other tests are for. To write it anew, where a change means to change numbers:
 //!
 //! ```sh
-//! BURNSCAPE_WRITE_RUNS=$(date +%F) cargo test -p burnscape-krylov --test runs
+//! BURNSCAPE_WRITE_RUNS=$(date +%F) cargo test -p burnscape-krylov --test krylov runs
 //! ```
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
-
-#[path = "../counted/mod.rs"]
-mod counted;
-#[path = "../spectra/mod.rs"]
-mod spectra;
 
 mod case;
 mod eigen;
@@ -28,10 +18,10 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
+use crate::counted::Counted;
+use crate::spectra::{all, with_spectrum};
 use case::{Case, Run};
-use counted::Counted;
 use serde::Serialize;
-use spectra::{all, with_spectrum};
 
 /// Set to the day to write the file; without it the runs are compared with what is there.
 const WRITE: &str = "BURNSCAPE_WRITE_RUNS";
@@ -82,7 +72,7 @@ fn write(lines: &Lines, date: &str) {
         "header": {
             "about": "runs of this library at the time of writing, for equality to the bit: no \
                       reference for what is right",
-            "script": "crates/burnscape-krylov/tests/runs/main.rs",
+            "script": "crates/burnscape-krylov/tests/runs/mod.rs",
             "packages": { "burnscape-krylov": env!("CARGO_PKG_VERSION") },
             "target": "x86_64-unknown-linux-gnu",
             "seed": 0,

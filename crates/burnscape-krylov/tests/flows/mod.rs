@@ -1,9 +1,4 @@
 //! Flows: the methods to rounding, their orders and limits, dense output and events, and how runs end.
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
 
 mod ends;
 mod events;

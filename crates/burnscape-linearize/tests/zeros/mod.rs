@@ -2,11 +2,6 @@
 //! PyTorch's double backward, and against differences of Burn's gradient.
 //!
 //! CI runs the first 500 programs, which take all kinds in turn; `cargo xtask sweep zeros` all 5,000.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed expectation fails the test"
-)]
 
 mod program;
 

@@ -1,10 +1,5 @@
 //! Points at which a second derivative is finite and a formula for it is `0 · ∞`; ties, at which it is that of
 //! the side that Burn's gradient takes, or refused; and infinities, which stay what they are.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed expectation fails the test"
-)]
 
 mod ties;
 

@@ -1,12 +1,5 @@
 //! Every method can be watched, and stopped between two products and within one.
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a failed expectation fails the test"
-)]
 
-#[path = "../counted/mod.rs"]
-mod counted;
 mod methods;
 
 use std::ops::ControlFlow;
@@ -14,12 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
+use crate::counted::Counted;
 use burnscape_krylov::{
     Deflated, Dense, EigenpairsConfig, Inverse, KrylovFault, LanczosFactorization, LinearOperator,
     Orthonormal, Outcome, Product, Restricted, Scaled, SelfAdjoint, Shifted, SolveConfig, Step,
     Sum, Symmetric, TraceConfig, VectorSpace, Which,
 };
-use counted::Counted;
 use methods::{Breaking, DIMENSION, Failure, Fragile, b, methods};
 
 #[test]

@@ -1,10 +1,7 @@
 //! Every operator of the crate, made from known matrices, under every law.
-#![cfg(test)]
 
 mod blocks;
 mod cases;
-#[path = "../counted/mod.rs"]
-mod counted;
 mod matrices;
 
 use burnscape_krylov::{Dense, HasAdjoint, KrylovFault, LinearOperator, Probe, Square, Transposed};
