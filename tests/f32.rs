@@ -105,6 +105,20 @@ mod merge {
     #[cfg(feature = "ndarray")]
     mod devices;
 }
+/// Through several rooms: batches, points and jobs on two devices.
+#[cfg(feature = "ndarray")]
+mod devices {
+    mod exact_order;
+    mod faults;
+    mod fixture;
+    mod losses;
+    mod measures;
+    mod normalization;
+    mod operators;
+    mod queue;
+    mod refusals;
+    mod sharpness_aware;
+}
 mod trajectory {
     #[cfg(feature = "files")]
     mod checkpoints;

@@ -68,6 +68,15 @@ mod sharpness {
     mod scaled_curvature;
     pub(crate) mod settings;
 }
+/// Through several rooms: batches on two devices.
+#[cfg(feature = "ndarray")]
+mod devices {
+    mod exact_order;
+    mod fixture;
+    mod losses;
+    mod normalization;
+    mod operators;
+}
 /// Through several rooms: intervals against what they hold.
 mod intervals;
 mod symmetry;

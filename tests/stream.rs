@@ -15,6 +15,12 @@ mod align {
 mod curvature {
     mod masks;
 }
+#[cfg(feature = "ndarray")]
+mod devices {
+    mod draws;
+    #[allow(dead_code, reason = "shared with other binaries")]
+    mod fixture;
+}
 mod dynamics {
     mod masks;
 }

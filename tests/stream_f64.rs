@@ -20,6 +20,12 @@ mod curvature {
     mod moving;
     mod real_models;
 }
+#[cfg(feature = "ndarray")]
+mod devices {
+    #[allow(dead_code, reason = "shared with other binaries")]
+    mod fixture;
+    mod float_types;
+}
 mod loss {
     mod recorded_draws;
 }

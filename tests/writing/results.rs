@@ -215,6 +215,18 @@ fn landscapes_and_readings_go_through_json_and_back() {
 }
 
 #[test]
+fn the_work_of_devices_goes_through_json_and_back() {
+    let mut seen = BTreeSet::new();
+    let ([model, _], data) = (ends(), nothing());
+    let risk = Risk::new(&ring, &data).with_devices([Device::default()]);
+    risk.loss(&model).unwrap();
+    for work in risk.device_work() {
+        goes_through(&mut seen, &work);
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["DeviceWork"]);
+}
+
+#[test]
 fn results_of_trajectories_go_through_json_and_back() {
     let mut seen = BTreeSet::new();
     let models = [[-1.0, 0.1], [0.5, 0.4], [1.0, 0.3]].map(|w| point(&w));

@@ -6,10 +6,10 @@ use crate::invocation::Invocation;
 use crate::step::{Step, Work};
 use crate::{examples, figures, golden, rules, surface};
 
-/// The features to compile: Burn's Learner, the progress line, and a second backend.
+/// The features to compile: Burn's Learner, the progress line, a second backend, and remote devices.
 ///
 /// All steps use the same features, so that they share build artifacts.
-pub(crate) const FEATURES: &str = "--features burnscape/train,burnscape/progress,burnscape/ndarray,burnscape/files,burnscape/report,burnscape-linearize/ndarray";
+pub(crate) const FEATURES: &str = "--features burnscape/train,burnscape/progress,burnscape/ndarray,burnscape/files,burnscape/report,burnscape/remote,burnscape-linearize/ndarray";
 
 pub(crate) fn steps() -> Vec<Step> {
     vec![

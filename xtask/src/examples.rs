@@ -35,6 +35,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "--iterations 100 --points 50 --width 8 --only Poisson",
     ),
     ("dynamics", "--shorter 100"),
+    ("serve", "--check"),
     (
         "learning_coefficient",
         "--epochs 1 --seconds 0.2 --shorter 1000",
@@ -46,7 +47,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-const FEATURES: &str = "train,ndarray,progress,files,report";
+const FEATURES: &str = "train,ndarray,progress,files,report,remote";
 
 pub(crate) fn invocations() -> Vec<Invocation> {
     EXAMPLES

@@ -19,17 +19,22 @@ const SWEEPS: &[Sweep] = &[
     Sweep {
         name: "ends",
         about: "far ends of spectra: every eigenvalue method, outliers at the other end",
-        targets: &["--test ends"],
+        targets: &["--test krylov"],
     },
     Sweep {
         name: "zeros",
         about: "random programs with exact zeros through products and cumulative products",
-        targets: &["--test zeros"],
+        targets: &["--test double"],
     },
     Sweep {
         name: "fields",
         about: "random programs, differentiated twice by the input and once by the parameters",
-        targets: &["--test fields"],
+        targets: &["--test double"],
+    },
+    Sweep {
+        name: "device_faults",
+        about: "Lanczos runs over remote devices: lines cut at 100 places, messages lost, silence",
+        targets: &["--features ndarray,remote --test remote"],
     },
     Sweep {
         name: "functions",
@@ -132,7 +137,7 @@ mod tests {
             .collect();
         assert_eq!(
             lines,
-            ["cargo test --release --workspace --test ends -- --ignored --nocapture sweep_ends"]
+            ["cargo test --release --workspace --test krylov -- --ignored --nocapture sweep_ends"]
         );
     }
 }

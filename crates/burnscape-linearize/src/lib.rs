@@ -58,7 +58,8 @@
     feature = "webgpu",
     feature = "cuda",
     feature = "rocm",
-    feature = "cpu"
+    feature = "cpu",
+    feature = "remote"
 )))]
 compile_error!(
     "no backend is enabled; enable a feature of `burnscape`, for example `flex` (CPU), `wgpu` or `cuda`"

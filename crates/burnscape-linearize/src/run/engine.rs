@@ -217,6 +217,25 @@ where
     }
 }
 
+/// The engine of a backend for which there are no kernels of our own.
+#[allow(dead_code, reason = "Flex alone has its own")]
+fn without_kernels<B>(device: B::Device, is_accelerator: bool) -> Box<dyn Engine>
+where
+    B: BackendIr + Backend,
+    DispatchTensor: DispatchKindConversion<B>
+        + DispatchKindConversion<Autodiff<B>>
+        + DispatchKindConversion<Autodiff<B, BalancedCheckpointing>>,
+    TensorInterpreter<B>: Send,
+{
+    Box::new(BackendEngine {
+        interpreter: TensorInterpreter::<B>::new(device),
+        with_kernels: |program| Cow::Borrowed(program),
+        workspace: crate::program::burn_workspace,
+        is_accelerator,
+        has_pool: false,
+    })
+}
+
 /// The engine of a device.
 pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError> {
     let device = device.clone().inner();
@@ -231,13 +250,9 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
         })),
         #[cfg(feature = "ndarray")]
         #[allow(deprecated, reason = "deprecated by Burn, supported while Burn has it")]
-        DispatchDevice::NdArray(device) => Ok(Box::new(BackendEngine {
-            interpreter: TensorInterpreter::<burn::backend::NdArray>::new(*device),
-            with_kernels: |program| Cow::Borrowed(program),
-            workspace: crate::program::burn_workspace,
-            is_accelerator: false,
-            has_pool: false,
-        })),
+        DispatchDevice::NdArray(device) => {
+            Ok(without_kernels::<burn::backend::NdArray>(*device, false))
+        }
         // All CubeCL runtimes share one backend; the device selects the runtime.
         #[cfg(any(
             feature = "wgpu",
@@ -248,13 +263,15 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
             feature = "rocm",
             feature = "cpu"
         ))]
-        DispatchDevice::Cube(device) => Ok(Box::new(BackendEngine {
-            interpreter: TensorInterpreter::<burn::backend::Cube>::new(device.clone()),
-            with_kernels: |program| Cow::Borrowed(program),
-            workspace: crate::program::burn_workspace,
-            is_accelerator: true,
-            has_pool: false,
-        })),
+        DispatchDevice::Cube(device) => {
+            Ok(without_kernels::<burn::backend::Cube>(device.clone(), true))
+        }
+        // Every operation travels, so that one large kernel is faster than many small ones.
+        #[cfg(feature = "remote")]
+        DispatchDevice::Remote(device) => Ok(without_kernels::<burn::backend::Remote>(
+            device.clone(),
+            true,
+        )),
         other => Err(LinearizeError::UnsupportedDevice {
             device: format!("{other:?}"),
         }),

@@ -2,10 +2,12 @@ use burn::module::Module;
 
 use super::CurvatureError;
 use super::batch_points::Setup;
+use super::batch_sum::BatchSum;
 use super::hessian::{Hessian, traced};
-use super::kept::Kept;
+use super::kept::{Kept, KeptShard};
 use super::matrix::Matrix;
 use super::site::Site;
+use super::symmetric::symmetric;
 use crate::loss::{Risk, RiskBatch};
 use crate::space::ParamVector;
 
@@ -23,21 +25,20 @@ impl<'a> BatchHessians<'a> {
         model: &M,
         kept: Option<Kept>,
     ) -> Result<Self, CurvatureError> {
-        let site = Site::new(risk, model)?;
-        let matrix = Matrix::with_kept(&site, kept, Self::matrix)?;
+        let matrix = Matrix::with_kept(risk, model, kept, Self::batches)?;
         Ok(Self(Hessian(matrix)))
     }
 
-    fn matrix<M: Module>(
+    fn batches<M: Module>(
         site: &Site<'_, 'a, M>,
-        kept: Option<Kept>,
-    ) -> Result<Matrix<'a>, CurvatureError> {
+        kept: Option<KeptShard>,
+    ) -> Result<BatchSum<'a>, CurvatureError> {
         let trace = |batch: &dyn RiskBatch<M>, _: usize| traced(site, batch);
         let setup = Setup {
             keeps_gradients: true,
             ..site.setup(&trace)
         };
-        Matrix::new(site, &setup, kept)
+        symmetric(site, &setup, kept)
     }
 
     /// What can be used at other weights. Residuals are released.
@@ -53,8 +54,9 @@ impl<'a> BatchHessians<'a> {
     /// The gradient of the loss of each batch: of the mean or the sum over its examples, as the reduction says.
     pub(crate) fn gradients(&self) -> Result<Vec<ParamVector>, CurvatureError> {
         let Matrix { space, batches, .. } = &self.0.0;
-        let gradients = batches.gradients().map(|gradient| match gradient {
-            Some(values) => Ok(ParamVector::from_values(space, values.clone())?),
+        let gradients = batches.gradients()?.into_iter();
+        let gradients = gradients.map(|gradient| match gradient {
+            Some(values) => Ok(ParamVector::from_values(space, values)?),
             None => Ok(ParamVector::zeros(space)?),
         });
         gradients.collect()
@@ -66,9 +68,8 @@ impl<'a> BatchHessians<'a> {
         vector: impl Fn(usize) -> &'v ParamVector,
     ) -> Result<Vec<ParamVector>, CurvatureError> {
         let Matrix { space, batches, .. } = &self.0.0;
-        let mut products = Vec::new();
         let tangent = |batch: usize| vector(batch).values().clone();
-        batches.each_product(0, tangent, |_, product| products.push(product))?;
+        let products = batches.products(0, tangent)?;
         batches.check_break()?;
         let products = products.into_iter();
         let products = products.map(|product| Ok(ParamVector::from_values(space, product)?));

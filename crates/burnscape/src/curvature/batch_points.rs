@@ -7,16 +7,16 @@ use burnscape_linearize::{Batching, Checkpointing, LinearMap, Linearized, Noise,
 
 use super::CurvatureError;
 use super::displaced::Displaced;
-use super::kept::{Conditions, Kept, Programs};
+use super::kept::{Conditions, KeptShard, Programs};
 use super::memory::{Frame, Needs, Room};
 use super::noise::drawn;
 use super::reverse::{Place, Reverse, ReverseCheck};
 use super::site::Site;
 use super::stale::{Evaluated, FirstValue, check_trace};
 use super::usable::{check_gradient, check_outputs, check_repeatable, finite_sum};
+use super::weights::{WeightedSum, Weighting, Weights};
 use crate::loss::draws::BatchDraws;
 use crate::loss::{Draws, Fingerprint, LossError, Reduction, RiskBatch, Signature, Tensors, each};
-use crate::space::{as_accumulator, power_of_two};
 
 /// The sums of a pass over the data.
 #[derive(Debug, Clone)]
@@ -57,10 +57,14 @@ pub(super) struct Program {
 
 /// One batch.
 pub(super) struct BatchPoint {
+    /// The index in the whole data, of which a device may have a part.
+    pub(super) index: usize,
     pub(super) program: usize,
     /// One point per map.
     pub(super) points: Vec<Point>,
     pub(super) noise: Option<DispatchTensor>,
+    /// The weight that the data give.
+    pub(super) weight: f64,
     /// The weight of the batch in the sum over the data.
     pub(super) factor: f64,
     /// The mean or sum of the losses of its examples, as the reduction says; zero if it was not computed.
@@ -71,15 +75,6 @@ pub(super) struct BatchPoint {
     pub(super) num_rows: usize,
     pub(super) signature: Signature,
     pub(super) fingerprint: Option<Fingerprint>,
-}
-
-/// How batches are weighted.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Weighting {
-    /// Like the loss: by the reduction.
-    Loss(Reduction),
-    /// Not at all, as the rows of a Jacobian.
-    None,
 }
 
 /// How an operator is built at its site.
@@ -116,7 +111,7 @@ impl BatchPoints {
         site: &Site<'_, '_, M>,
         setup: &Setup<'_, M>,
         room: &mut Room,
-        kept: Option<Kept>,
+        kept: Option<KeptShard>,
     ) -> Result<Self, CurvatureError> {
         let config = site.operators;
         // What was kept has been checked.
@@ -131,15 +126,17 @@ impl BatchPoints {
         reverse.resize_with(programs.list.len(), || None);
         let mut displaced = None;
         let mut batches: Vec<BatchPoint> = Vec::new();
-        let (mut kept, mut weight, mut num_examples) = (0_usize, 0.0, 0);
-        let mut loss = 0.0;
-        let (mut gradient, mut unit) = (WeightedSum::default(), None);
+        let (mut kept, mut num_examples) = (0_usize, 0);
+        let mut weights = Weights::new(setup.weighting);
+        let mut gradient = WeightedSum::default();
         each(site.source, |index, batch| {
-            let (examples, own_weight) = batch.examples_and_weight(index)?;
+            site.begin(index)?;
+            let position = batches.len();
+            let (examples, weight) = batch.examples_and_weight(index)?;
             let tensors = batch.tensors();
             let batch_bytes = tensors.bytes();
             let Tensors { values, signature } = tensors;
-            let program = match programs.find(index, &signature, shares_traces)? {
+            let program = match programs.find(position, index, &signature, shares_traces)? {
                 Some(program) => program,
                 None => {
                     let traced = (setup.trace)(batch, examples)?;
@@ -211,14 +208,7 @@ impl BatchPoints {
                 };
                 check_trace(site, setup, &draws, &at)?;
             }
-            // Weights are scaled by the first one, so that a large gradient times many examples stays within
-            // the range of the element type. The scale is a power of two, so no digit changes.
-            let own_weight = own_weight / *unit.get_or_insert(power_of_two(own_weight));
-            let factor = match setup.weighting {
-                Weighting::Loss(Reduction::Mean) => own_weight,
-                Weighting::Loss(Reduction::Sum) | Weighting::None => 1.0,
-            };
-            loss += factor * own_loss;
+            let factor = weights.add(weight, own_loss);
             let own_loss = match (setup.first, site.reduction) {
                 (FirstValue::ExampleLosses, Reduction::Mean) => own_loss / examples as f64,
                 _ => own_loss,
@@ -237,9 +227,13 @@ impl BatchPoints {
             if let Some(part) = points[0].take_values().into_iter().nth(1) {
                 if setup.keeps_gradients {
                     kept += site.space.len() * part.dtype().size();
+                }
+                if setup.keeps_gradients || site.in_order {
                     own_gradient = Some(part.clone());
                 }
-                gradient.add(part, factor);
+                if !site.in_order {
+                    gradient.add(part, factor);
+                }
             }
             points = points.into_iter().map(Point::stripped).collect();
             if let Some(check) = check {
@@ -257,11 +251,13 @@ impl BatchPoints {
                 check.check(displaced, place)?;
             }
             let fingerprint = config.checks.then(|| batch.fingerprint()).transpose()?;
-            programs.check_data(index, fingerprint.as_ref())?;
+            programs.check_data(position, index, fingerprint.as_ref())?;
             batches.push(BatchPoint {
+                index,
                 program,
                 points,
                 noise,
+                weight,
                 factor,
                 loss: own_loss,
                 gradient: own_gradient,
@@ -269,7 +265,6 @@ impl BatchPoints {
                 signature,
                 fingerprint,
             });
-            weight += own_weight;
             num_examples += examples;
             site.report(batches.len())?;
             Ok::<_, CurvatureError>(ControlFlow::Continue(()))
@@ -277,11 +272,10 @@ impl BatchPoints {
         if batches.is_empty() {
             return Err(LossError::EmptyData.into());
         }
-        if let Weighting::Loss(Reduction::Mean) = setup.weighting {
-            batches.iter_mut().for_each(|batch| batch.factor /= weight);
-            loss /= weight;
-            gradient.divide(weight);
+        for (batch, factor) in batches.iter_mut().zip(weights.factors()) {
+            batch.factor = factor;
         }
+        gradient.divide(weights.divisor());
         programs.check_end(batches.len())?;
         if checks {
             let known = batches.iter().map(|batch| batch.fingerprint.as_ref());
@@ -293,7 +287,7 @@ impl BatchPoints {
             conditions,
             totals: Totals {
                 num_examples,
-                loss,
+                loss: weights.loss(),
                 gradient: gradient.total(),
             },
             kept,
@@ -374,53 +368,4 @@ fn points(
         points.push(other.point_with_draws_of(&points[0], inputs, checkpointing)?);
     }
     Ok(points)
-}
-
-/// `sum + factor · part`, in f32 for half precision. A part that nothing else holds is overwritten.
-pub(super) fn added<const D: usize>(
-    sum: Option<Tensor<D>>,
-    part: Tensor<D>,
-    factor: f64,
-) -> Tensor<D> {
-    let part = as_accumulator(part);
-    let part = if factor == 1.0 { part } else { part * factor };
-    match sum {
-        Some(sum) => sum + part,
-        None => part,
-    }
-}
-
-/// A sum of vectors with factors. A single vector is scaled once, at the end, and not at all in a mean over one batch.
-#[derive(Default)]
-struct WeightedSum {
-    sum: Option<Tensor<1>>,
-    factor: f64,
-    count: usize,
-}
-
-impl WeightedSum {
-    fn add(&mut self, part: Tensor<1>, factor: f64) {
-        self.count += 1;
-        self.sum = Some(match self.sum.take() {
-            None => {
-                self.factor = factor;
-                as_accumulator(part)
-            }
-            Some(first) if self.count == 2 => {
-                added(Some(added(None, first, self.factor)), part, factor)
-            }
-            Some(sum) => added(Some(sum), part, factor),
-        });
-        if self.count > 1 {
-            self.factor = 1.0;
-        }
-    }
-
-    fn divide(&mut self, weight: f64) {
-        self.factor /= weight;
-    }
-
-    fn total(self) -> Option<Tensor<1>> {
-        self.sum.map(|sum| added(None, sum, self.factor))
-    }
 }

@@ -1,39 +1,42 @@
-use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::backend::DispatchTensor;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burnscape_krylov::Step;
 use burnscape_linearize::{Checkpointing, Linearized, Point};
 
 use super::CurvatureError;
-use super::batch_points::{BatchPoint, BatchPoints, Program, Setup, Totals, added};
+use super::batch_points::{BatchPoint, BatchPoints, Program, Setup, Totals};
 use super::displaced::Displaced;
 use super::fitted::{Division, Fitted, fitted, limit_blocks};
-use super::kept::{Conditions, Kept, KeptBatch};
-use super::memory_plan::MemoryPlan;
-use super::site::{Site, number_of_batches, stopped};
-use crate::loss::{
-    InParts, LossError, Observer, Progress, SharedData, Tensors, Work, each_tensors,
-};
+use super::kept::{Conditions, KeptBatch, KeptShard};
+use super::memory_plan::{MemoryPlan, Spent};
+use super::site::{Site, number_of_batches};
+use super::watch::{Alone, Watch};
+use super::weights::{Weighting, added};
+use crate::loss::{InParts, LossError, Observer, SharedData, Tensors, each_tensors};
 use crate::space::{Distance, ParamSpace, as_accumulator, to_host};
 
-/// The linear maps of all batches at the parameters of the model, one or more per batch. Every operator over data
-/// is a sum or a concatenation of them.
+/// The linear maps of all batches of a device at the parameters of the model, one or more per batch. Every operator
+/// over data is a sum or a concatenation of them.
 ///
-/// Batches without stored residuals are read again in every pass.
+/// Batches are named by their position, which differs from their index in the whole data where there are several
+/// devices. Those without stored residuals are read again in every pass.
 pub(super) struct BatchSum<'a> {
     programs: Mutex<Vec<Program>>,
-    batches: Vec<BatchPoint>,
+    pub(super) batches: Vec<BatchPoint>,
     /// The data, for batches that are read again; `None` if all are stored.
     data: Option<SharedData<'a>>,
     observer: Observer<'a>,
-    block_size: usize,
+    /// The most vectors of a block in one pass.
+    pub(super) block_size: usize,
     conditions: Conditions,
     /// Whether some batch must be read again.
     rereads: bool,
     memory: Memory,
+    pub(super) weighting: Weighting,
+    /// Whether the gradient of each batch is kept.
+    keeps_gradients: bool,
     pub(super) totals: Totals,
 }
 
@@ -49,7 +52,7 @@ impl<'a> BatchSum<'a> {
     pub(super) fn new<M: Module>(
         site: &Site<'_, 'a, M>,
         setup: &Setup<'_, M>,
-        kept: Option<Kept>,
+        kept: Option<KeptShard>,
     ) -> Result<Self, CurvatureError> {
         // An operator that has moved moves again, if memory is not scarce.
         let keeps_points = kept.is_some() && site.operators.memory_budget.is_none();
@@ -88,12 +91,28 @@ impl<'a> BatchSum<'a> {
                 kept,
                 division,
             },
+            weighting: setup.weighting,
+            keeps_gradients: setup.keeps_gradients,
             totals,
         })
     }
 
+    /// The watch of a pass where there is one device.
+    pub(super) fn watch(&self) -> Alone<'_, 'a> {
+        Alone::new(&self.observer, self.batches.len())
+    }
+
+    pub(super) fn observer(&self) -> &Observer<'a> {
+        &self.observer
+    }
+
+    /// The most examples of a part, if batches are split.
+    pub(super) fn examples_of_parts(&self) -> Option<usize> {
+        self.memory.division.examples
+    }
+
     /// What was chosen, and what it takes.
-    pub(super) fn memory_plan(&self) -> MemoryPlan {
+    pub(super) fn memory_plan(&self) -> Spent {
         let programs = locked(&self.programs);
         let kept_batches = self.num_kept();
         let (mut point, mut product, mut tracing) = (0, 0, 0);
@@ -121,7 +140,7 @@ impl<'a> BatchSum<'a> {
             _ => kept + tracing,
         };
         let making = point.max(self.memory.division.comparison);
-        MemoryPlan {
+        let plan = MemoryPlan {
             budget_bytes: self.memory.budget.map(|bytes| bytes as u64),
             peak_bytes: tracing.max(kept + making.max(product)),
             product_bytes: kept + product,
@@ -130,18 +149,24 @@ impl<'a> BatchSum<'a> {
             segments: programs.iter().map(|p| p.segments).max().unwrap_or(1),
             examples_per_batch: self.memory.division.examples,
             relative_cost: flops as f64 / (fastest as f64).max(1.0),
+        };
+        Spent {
+            plan,
+            flops,
+            fastest,
         }
     }
 
     /// What can be used at other weights. Residuals are released.
-    pub(super) fn into_kept(self) -> Kept {
+    pub(super) fn into_kept(self) -> KeptShard {
         let programs = self.programs.into_inner();
         let batches = self.batches.into_iter().map(|batch| KeptBatch {
+            index: batch.index,
             program: batch.program,
             signature: batch.signature,
             fingerprint: batch.fingerprint,
         });
-        Kept::new(
+        KeptShard::new(
             programs.unwrap_or_else(PoisonError::into_inner),
             self.conditions,
             batches.collect(),
@@ -159,30 +184,29 @@ impl<'a> BatchSum<'a> {
         locked(&self.programs)[0].maps[0].map().each().clone()
     }
 
-    /// The output length of the first map of each batch.
-    pub(super) fn num_rows(&self) -> impl Iterator<Item = usize> {
-        self.batches.iter().map(|batch| batch.num_rows)
-    }
-
-    /// The weight of each batch in a [`sum`](Self::sum).
-    pub(super) fn factors(&self) -> impl Iterator<Item = f64> {
-        self.batches.iter().map(|batch| batch.factor)
-    }
-
-    /// The gradient of the loss of each batch, if gradients were kept.
-    pub(super) fn gradients(&self) -> impl Iterator<Item = Option<&Tensor<1>>> {
-        self.batches.iter().map(|batch| batch.gradient.as_ref())
+    /// Takes the gradient of the loss of each batch, for their sum; copies those that are kept.
+    pub(super) fn take_gradients(&mut self) -> Vec<Option<Tensor<1>>> {
+        let gradients = self.batches.iter_mut().map(|batch| {
+            if self.keeps_gradients {
+                batch.gradient.clone()
+            } else {
+                batch.gradient.take()
+            }
+        });
+        gradients.collect()
     }
 
     /// `Σ_b factor_b A_b v_b` for one of the maps; `tangent` gives the vector of each batch.
     pub(super) fn sum(
         &self,
+        watch: &dyn Watch,
         map: usize,
         tangent: impl Fn(usize) -> Tensor<1>,
     ) -> Result<Tensor<1>, CurvatureError> {
         let mut sum = None;
-        self.each_product(map, tangent, |index, part| {
-            sum = Some(added(sum.take(), part, self.batches[index].factor));
+        self.each_product(watch, map, tangent, |position, part| {
+            sum = Some(added(sum.take(), part, self.batches[position].factor));
+            Ok(())
         })?;
         sum.ok_or(LossError::EmptyData.into())
     }
@@ -190,24 +214,23 @@ impl<'a> BatchSum<'a> {
     /// Passes `A_b v_b` of each batch to `visit`, in order.
     pub(super) fn each_product(
         &self,
+        watch: &dyn Watch,
         map: usize,
         tangent: impl Fn(usize) -> Tensor<1>,
-        mut visit: impl FnMut(usize, Tensor<1>),
+        mut visit: impl FnMut(usize, Tensor<1>) -> Result<(), CurvatureError>,
     ) -> Result<(), CurvatureError> {
         if self.rereads {
-            return self.each(map, |index, linearized, point, _| {
-                let mut parts = linearized.apply(point, &[tangent(index)])?;
-                visit(index, parts.remove(0));
-                Ok(())
+            return self.each(watch, map, |position, linearized, point| {
+                let mut parts = linearized.apply(point, &[tangent(position)])?;
+                visit(position, parts.remove(0))
             });
         }
-        self.observer.forget_break();
         let mut done = 0;
         while done < self.batches.len() {
-            for part in self.some_products(map, done, &tangent)? {
-                visit(done, part);
+            for part in self.some_products(watch, map, done, &tangent)? {
+                visit(done, part)?;
                 done += 1;
-                self.report_product(done)?;
+                watch.done(done)?;
             }
         }
         Ok(())
@@ -216,6 +239,7 @@ impl<'a> BatchSum<'a> {
     /// Products that run at the same time: those of the batch `first` and of some of the next ones.
     fn some_products(
         &self,
+        watch: &dyn Watch,
         map: usize,
         first: usize,
         tangent: &impl Fn(usize) -> Tensor<1>,
@@ -225,23 +249,69 @@ impl<'a> BatchSum<'a> {
         let linearized = &mut programs[program].maps[map];
         let batches = self.batches.iter().enumerate().skip(first);
         let alike = batches.take_while(|(_, batch)| batch.program == program);
-        let pairs: Vec<_> = alike
-            .take(linearized.num_lanes())
-            .map(|(index, batch)| (&batch.points[map], tangent(index)))
-            .collect();
+        let pairs = alike.take(linearized.num_lanes()).map(|(position, batch)| {
+            watch.begin(batch.index)?;
+            Ok((&batch.points[map], tangent(position)))
+        });
+        let pairs = pairs.collect::<Result<Vec<_>, CurvatureError>>()?;
         Ok(linearized.apply_each(&pairs)?)
     }
 
-    /// Reports a batch of a product to the observer. A break at the last batch leaves the product complete and
-    /// ends the surrounding work.
-    fn report_product(&self, done: usize) -> Result<(), CurvatureError> {
-        let progress = Progress::new(Work::Product, done).of(self.batches.len());
-        let flow = self.observer.report(&progress);
-        if done == self.batches.len() {
+    /// Passes the product of each batch with its block to `visit`, in order.
+    pub(super) fn each_block(
+        &self,
+        watch: &dyn Watch,
+        map: usize,
+        tangents: impl Fn(usize) -> Tensor<2>,
+        mut visit: impl FnMut(usize, Tensor<2>) -> Result<(), CurvatureError>,
+    ) -> Result<(), CurvatureError> {
+        self.each(watch, map, |position, linearized, point| {
+            visit(position, linearized.apply_block(point, tangents(position))?)
+        })
+    }
+
+    /// [`sum`](Self::sum) for the rows of blocks `[k, …]`, in one pass.
+    pub(super) fn sum_block(
+        &self,
+        watch: &dyn Watch,
+        map: usize,
+        tangents: impl Fn(usize) -> Tensor<2>,
+    ) -> Result<Tensor<2>, CurvatureError> {
+        let mut sum = None;
+        self.each_block(watch, map, tangents, |position, part| {
+            sum = Some(added(sum.take(), part, self.batches[position].factor));
             Ok(())
-        } else {
-            stopped(flow)
-        }
+        })?;
+        sum.ok_or(LossError::EmptyData.into())
+    }
+
+    /// The concatenated outputs of the first map over all batches.
+    pub(super) fn concatenated(
+        &self,
+        watch: &dyn Watch,
+        tangent: &Tensor<1>,
+    ) -> Result<Tensor<1>, CurvatureError> {
+        let mut parts = Vec::with_capacity(self.batches.len());
+        self.each(watch, 0, |_, linearized, point| {
+            parts.extend(linearized.apply(point, std::slice::from_ref(tangent))?);
+            Ok(())
+        })?;
+        Ok(joined(parts, 0))
+    }
+
+    /// [`concatenated`](Self::concatenated) for the rows of a block `[k, …]`, in one pass.
+    pub(super) fn concatenated_block(
+        &self,
+        watch: &dyn Watch,
+        tangents: impl Fn() -> Tensor<2>,
+    ) -> Result<Tensor<2>, CurvatureError> {
+        let mut parts = Vec::with_capacity(self.batches.len());
+        let keep = |_, part| {
+            parts.push(part);
+            Ok(())
+        };
+        self.each_block(watch, 0, |_| tangents(), keep)?;
+        Ok(joined(parts, 1))
     }
 
     /// Returns an error if the observer broke at the last batch of the previous product.
@@ -253,92 +323,27 @@ impl<'a> BatchSum<'a> {
         }
     }
 
-    /// Reports a step of a method to the observer.
-    pub(super) fn report(&self, step: &Step) -> ControlFlow<()> {
-        self.observer.report_step(step)
-    }
-
-    /// The concatenated outputs of the first map over all batches.
-    pub(super) fn concatenated(&self, tangent: &Tensor<1>) -> Result<Tensor<1>, CurvatureError> {
-        let mut parts = Vec::with_capacity(self.batches.len());
-        self.each(0, |_, linearized, point, _| {
-            parts.extend(linearized.apply(point, std::slice::from_ref(tangent))?);
-            Ok(())
-        })?;
-        Ok(joined(parts, 0))
-    }
-
-    /// [`sum`](Self::sum) for the rows of blocks `[k, …]`, with one pass per `block_size` rows.
-    pub(super) fn sum_block(
-        &self,
-        map: usize,
-        k: usize,
-        tangents: impl Fn(usize, Range<usize>) -> Tensor<2>,
-    ) -> Result<Tensor<2>, CurvatureError> {
-        self.in_blocks(k, |range| {
-            let mut sum: Option<Tensor<2>> = None;
-            self.each(map, |index, linearized, point, factor| {
-                let part = linearized.apply_block(point, tangents(index, range.clone()))?;
-                sum = Some(added(sum.take(), part, factor));
-                Ok(())
-            })?;
-            sum.ok_or(LossError::EmptyData.into())
-        })
-    }
-
-    /// [`concatenated`](Self::concatenated) for the rows of a block `[k, …]`.
-    pub(super) fn concatenated_block(
-        &self,
-        tangents: &Tensor<2>,
-    ) -> Result<Tensor<2>, CurvatureError> {
-        let [k, n] = tangents.dims();
-        self.in_blocks(k, |range| {
-            let mut parts = Vec::with_capacity(self.batches.len());
-            self.each(0, |_, linearized, point, _| {
-                let block = tangents.clone().slice([range.clone(), 0..n]);
-                parts.push(linearized.apply_block(point, block)?);
-                Ok(())
-            })?;
-            Ok(joined(parts, 1))
-        })
-    }
-
-    /// Runs a pass for each `block_size` of `k` rows and stacks the results.
-    fn in_blocks(
-        &self,
-        k: usize,
-        pass: impl Fn(Range<usize>) -> Result<Tensor<2>, CurvatureError>,
-    ) -> Result<Tensor<2>, CurvatureError> {
-        let mut blocks = Vec::new();
-        for start in (0..k).step_by(self.block_size) {
-            if start > 0 {
-                self.check_break()?;
-            }
-            blocks.push(pass(start..k.min(start + self.block_size))?);
-        }
-        Ok(joined(blocks, 0))
-    }
-
-    /// An error that names the first batch whose product is not finite, and the operation if known.
+    /// The index in the whole data of the first batch whose product is not finite, and the operation if known.
     pub(super) fn find_non_finite(
         &self,
+        watch: &dyn Watch,
         map: usize,
         tangent: impl Fn(usize) -> Tensor<1>,
-    ) -> Result<CurvatureError, CurvatureError> {
+    ) -> Result<Option<(usize, String)>, CurvatureError> {
         let mut found = None;
-        self.each(map, |index, linearized, point, _| {
+        self.each(watch, map, |position, linearized, point| {
             if found.is_none() {
-                let parts = linearized.apply(point, &[tangent(index)])?;
+                let parts = linearized.apply(point, &[tangent(position)])?;
                 let sum = as_accumulator(parts[0].clone()).sum();
                 if !to_host(sum)?.iter().all(|sum| sum.is_finite()) {
-                    let operation = linearized.find_non_finite(point, &[tangent(index)])?;
-                    found = Some((index, operation.unwrap_or_else(|| "in a sum".into())));
+                    let operation = linearized.find_non_finite(point, &[tangent(position)])?;
+                    let operation = operation.unwrap_or_else(|| "in a sum".into());
+                    found = Some((self.batches[position].index, operation));
                 }
             }
             Ok(())
         })?;
-        let (batch, operation) = found.unwrap_or_else(|| (0, "in the sum over batches".into()));
-        Ok(CurvatureError::NonFiniteProduct { batch, operation })
+        Ok(found)
     }
 
     /// Points near the weights.
@@ -355,9 +360,11 @@ impl<'a> BatchSum<'a> {
         tangent: &Tensor<1>,
     ) -> Result<Tensor<1>, CurvatureError> {
         let mut sum = None;
-        self.read(|index, tensors| {
-            let Some(batch) = self.batches.get(index) else {
-                return Err(number_of_batches(self.batches.len(), index + 1));
+        let mut batches = self.batches.iter();
+        self.read(|_, tensors| {
+            let Some(batch) = batches.next() else {
+                let known = self.batches.len();
+                return Err(number_of_batches(known, known + 1));
             };
             let mut programs = locked(&self.programs);
             let program = &mut programs[batch.program];
@@ -392,57 +399,59 @@ impl<'a> BatchSum<'a> {
     /// Visits every batch in order, with its map and point.
     fn each(
         &self,
+        watch: &dyn Watch,
         map: usize,
-        mut visit: impl FnMut(usize, &mut Linearized, &Point, f64) -> Result<(), CurvatureError>,
+        mut visit: impl FnMut(usize, &mut Linearized, &Point) -> Result<(), CurvatureError>,
     ) -> Result<(), CurvatureError> {
-        self.observer.forget_break();
-        let mut at = |index: usize, tensors: Option<Vec<DispatchTensor>>| {
-            let batch = &self.batches[index];
+        let mut at = |position: usize, tensors: Option<Vec<DispatchTensor>>| {
+            let batch = &self.batches[position];
+            watch.begin(batch.index)?;
             // The lock is released before the observer is called.
             let mut programs = locked(&self.programs);
             let program = &mut programs[batch.program];
             let (linearized, point) = (&mut program.maps[map], &batch.points[map]);
             match tensors.filter(|_| !batch.is_kept()) {
-                None => visit(index, linearized, point, batch.factor)?,
+                None => visit(position, linearized, point)?,
                 Some(tensors) => {
                     let inputs = program.model.iter().cloned().chain(tensors);
                     let inputs = inputs.chain(batch.noise.clone()).collect();
-                    visit(index, linearized, &point.with_inputs(inputs), batch.factor)?;
+                    visit(position, linearized, &point.with_inputs(inputs))?;
                 }
             }
             drop(programs);
-            self.report_product(index + 1)
+            watch.done(position + 1)
         };
+        let count = self.batches.len();
         if !self.rereads {
-            return (0..self.batches.len()).try_for_each(|index| at(index, None));
+            return (0..count).try_for_each(|position| at(position, None));
         }
         let mut num_read = 0;
         self.read(|index, tensors| {
-            if index >= self.batches.len() {
-                return Err(number_of_batches(self.batches.len(), index + 1));
-            }
-            if tensors.signature != self.batches[index].signature {
+            let Some(batch) = self.batches.get(num_read) else {
+                return Err(number_of_batches(count, num_read + 1));
+            };
+            if index != batch.index || tensors.signature != batch.signature {
                 return Err(LossError::DataChanged { batch: index }.into());
             }
-            num_read = index + 1;
-            at(index, Some(tensors.values))
+            num_read += 1;
+            at(num_read - 1, Some(tensors.values))
         })?;
-        if num_read == self.batches.len() {
+        if num_read == count {
             Ok(())
         } else {
-            Err(number_of_batches(self.batches.len(), num_read))
+            Err(number_of_batches(count, num_read))
         }
     }
 }
 
 /// Concatenates tensors; a single tensor is not copied.
-fn joined<const D: usize>(mut parts: Vec<Tensor<D>>, axis: usize) -> Tensor<D> {
+pub(super) fn joined<const D: usize>(mut parts: Vec<Tensor<D>>, axis: usize) -> Tensor<D> {
     match parts.len() {
         1 => parts.remove(0),
         _ => Tensor::cat(parts, axis),
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

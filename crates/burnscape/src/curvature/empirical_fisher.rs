@@ -4,10 +4,12 @@ use burnscape_linearize::{LinearMap, OutputMetric, OutputTrace};
 
 use super::CurvatureError;
 use super::batch_points::Setup;
-use super::kept::Kept;
+use super::batch_sum::BatchSum;
+use super::kept::KeptShard;
 use super::matrix::{Matrix, matrix_operator};
 use super::site::Site;
 use super::stale::FirstValue;
+use super::symmetric::symmetric;
 use crate::loss::{LossError, PerExample, Reduction, Risk, RiskBatch};
 use crate::space::{ParamSpace, ParamVector};
 
@@ -63,15 +65,15 @@ impl<'a, M: Module> Risk<'a, M, PerExample> {
     where
         M: 'static,
     {
-        Matrix::of(self, model, EmpiricalFisher::matrix).map(EmpiricalFisher)
+        Matrix::of(self, model, EmpiricalFisher::batches).map(EmpiricalFisher)
     }
 }
 
 impl<'a> EmpiricalFisher<'a> {
-    fn matrix<M: Module>(
+    fn batches<M: Module>(
         site: &Site<'_, 'a, M>,
-        kept: Option<Kept>,
-    ) -> Result<Matrix<'a>, CurvatureError> {
+        kept: Option<KeptShard>,
+    ) -> Result<BatchSum<'a>, CurvatureError> {
         let trace = |batch: &dyn RiskBatch<M>, examples: usize| {
             let trace = batch.trace_outputs(site.model(), site.settings)?;
             check_example_losses(&trace, examples)?;
@@ -88,7 +90,7 @@ impl<'a> EmpiricalFisher<'a> {
             first: FirstValue::ExampleLosses,
             ..site.setup(&trace)
         };
-        Matrix::new(site, &setup, kept)
+        symmetric(site, &setup, kept)
     }
 }
 

@@ -3,7 +3,7 @@ use burnscape_linearize::LinearizeError;
 use thiserror::Error;
 
 use crate::OutOfRange;
-use crate::loss::LossError;
+use crate::loss::{LossError, WorkerError};
 use crate::space::SpaceError;
 
 /// Errors when a curvature operator is made or multiplied.
@@ -132,6 +132,17 @@ impl From<LossError> for CurvatureError {
             LossError::Stopped { .. } => Self::Stopped,
             LossError::Space(error) => error.into(),
             other => Self::Loss(other),
+        }
+    }
+}
+
+impl WorkerError for CurvatureError {
+    fn device_failure(&self) -> Option<String> {
+        match self {
+            Self::Linearize(LinearizeError::Execution { message }) => Some(message.clone()),
+            Self::Loss(error) => error.device_failure(),
+            Self::Space(error) => LossError::from(error.clone()).device_failure(),
+            _ => None,
         }
     }
 }

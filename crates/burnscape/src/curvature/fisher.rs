@@ -4,10 +4,12 @@ use burnscape_linearize::{Likelihood, LinearMap, OutputMetric};
 
 use super::CurvatureError;
 use super::batch_points::{Setup, Traced};
-use super::kept::Kept;
+use super::batch_sum::BatchSum;
+use super::kept::KeptShard;
 use super::matrix::{Matrix, matrix_operator};
 use super::site::Site;
 use super::stale::FirstValue;
+use super::symmetric::symmetric;
 use crate::loss::{Reduction, Risk, RiskBatch, Split};
 use crate::space::{ParamSpace, ParamVector};
 
@@ -82,10 +84,10 @@ impl<'a, M: Module> Risk<'a, M, Split> {
         M: 'static,
     {
         let metric = move |scale| OutputMetric::Fisher { likelihood, scale };
-        let matrix = move |site: &Site<'_, 'a, M>, kept: Option<Kept>| {
-            Fisher::matrix(site, kept, likelihood, 0, &metric)
+        let batches = move |site: &Site<'_, 'a, M>, kept: Option<KeptShard>| {
+            Fisher::batches(site, kept, likelihood, 0, &metric)
         };
-        Matrix::of(self, model, matrix).map(Fisher)
+        Matrix::of(self, model, batches).map(Fisher)
     }
 
     /// The [`Fisher`] matrix with targets drawn from the model.
@@ -111,21 +113,21 @@ impl<'a, M: Module> Risk<'a, M, Split> {
             scale,
             samples,
         };
-        let matrix = move |site: &Site<'_, 'a, M>, kept: Option<Kept>| {
-            Fisher::matrix(site, kept, likelihood, seed, &metric)
+        let batches = move |site: &Site<'_, 'a, M>, kept: Option<KeptShard>| {
+            Fisher::batches(site, kept, likelihood, seed, &metric)
         };
-        Matrix::of(self, model, matrix).map(Fisher)
+        Matrix::of(self, model, batches).map(Fisher)
     }
 }
 
 impl<'a> Fisher<'a> {
-    fn matrix<M: Module>(
+    fn batches<M: Module>(
         site: &Site<'_, 'a, M>,
-        kept: Option<Kept>,
+        kept: Option<KeptShard>,
         likelihood: Likelihood,
         noise_seed: u64,
         metric: &dyn Fn(f64) -> OutputMetric,
-    ) -> Result<Matrix<'a>, CurvatureError> {
+    ) -> Result<BatchSum<'a>, CurvatureError> {
         let trace = |batch: &dyn RiskBatch<M>, _: usize| {
             let trace = batch.trace_outputs(site.model(), site.settings)?;
             let scale = match site.reduction {
@@ -145,6 +147,6 @@ impl<'a> Fisher<'a> {
             noise_seed,
             ..site.setup(&trace)
         };
-        Matrix::new(site, &setup, kept)
+        symmetric(site, &setup, kept)
     }
 }

@@ -6,7 +6,7 @@ use burnscape_linearize::{Batching, Linearized, Sharing};
 use super::CurvatureError;
 use super::batch_points::{BatchPoints, Program, Setup};
 use super::joined::{Compared, compare_joined};
-use super::kept::Kept;
+use super::kept::KeptShard;
 use super::memory::{DERIVED, Frame, Joint, Needs, Room};
 use super::site::Site;
 use super::stale::FirstValue;
@@ -34,8 +34,11 @@ pub(super) struct Division {
 pub(super) fn fitted<M: Module>(
     site: &Site<'_, '_, M>,
     setup: &Setup<'_, M>,
-    kept: Option<Kept>,
+    kept: Option<KeptShard>,
 ) -> Result<Fitted, CurvatureError> {
+    if let Some(examples) = site.examples {
+        return divided(site, setup, examples);
+    }
     if let Some(kept) = kept {
         match again(site, setup, kept) {
             // Other data may need another division.
@@ -61,28 +64,55 @@ pub(super) fn fitted<M: Module>(
             examples,
         };
         match attempt(&site.in_parts(&parts), setup, &mut 0) {
-            Ok(mut found) => {
-                let compared = compare(site, &found.points, examples)?;
-                if !compared.is_mean {
-                    let why = "; batches cannot be split, because the loss of a batch is not the mean (or sum, as \
-                               its reduction says) of the losses of its parts";
-                    return Err(because(failed, why));
-                }
-                found.division.examples = Some(examples);
-                found.division.comparison = compared.peak;
-                return Ok(found);
-            }
+            Ok(found) => return in_parts(site, found, examples, failed),
             Err(error) => failed = nearer(failed, error)?,
         }
     }
     Err(failed)
 }
 
+/// Points of parts with at most so many examples, if losses of parts together are the mean of theirs; otherwise why
+/// nothing fits, which `failed` before.
+fn in_parts<M: Module>(
+    site: &Site<'_, '_, M>,
+    mut found: Fitted,
+    examples: usize,
+    failed: CurvatureError,
+) -> Result<Fitted, CurvatureError> {
+    let compared = compare(site, &found.points, examples)?;
+    if !compared.is_mean {
+        let why = "; batches cannot be split, because the loss of a batch is not the mean (or sum, as \
+                   its reduction says) of the losses of its parts";
+        return Err(because(failed, why));
+    }
+    found.division.examples = Some(examples);
+    found.division.comparison = compared.peak;
+    Ok(found)
+}
+
+/// The points of parts as small as those of another device, so that the parts of all have one order.
+fn divided<M: Module>(
+    site: &Site<'_, '_, M>,
+    setup: &Setup<'_, M>,
+    examples: usize,
+) -> Result<Fitted, CurvatureError> {
+    let whole = site.source;
+    let parts = SourceInParts { whole, examples };
+    let found = attempt(&site.in_parts(&parts), setup, &mut 0)?;
+    let budget = site.operators.memory_budget.unwrap_or(0) as u64;
+    let failed = CurvatureError::MemoryBudget {
+        budget,
+        least: budget.saturating_add(1),
+        why: "",
+    };
+    in_parts(site, found, examples, failed)
+}
+
 /// The points at other weights, divided as before.
 fn again<M: Module>(
     site: &Site<'_, '_, M>,
     setup: &Setup<'_, M>,
-    kept: Kept,
+    kept: KeptShard,
 ) -> Result<Fitted, CurvatureError> {
     let division = kept.division;
     let made = |site: &Site<'_, '_, M>| {

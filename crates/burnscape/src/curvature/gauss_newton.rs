@@ -3,9 +3,10 @@ use burnscape_krylov::{LinearOperator, SelfAdjoint};
 use burnscape_linearize::LinearMap;
 
 use super::CurvatureError;
-use super::kept::Kept;
+use super::kept::KeptShard;
 use super::matrix::{Matrix, matrix_operator};
 use super::site::Site;
+use super::symmetric::symmetric;
 use crate::loss::{Risk, RiskBatch, Split};
 use crate::space::{ParamSpace, ParamVector};
 
@@ -58,7 +59,7 @@ matrix_operator!(GaussNewton);
 impl<'a> GaussNewton<'a> {
     /// The loss over the data at the model's parameters.
     pub fn loss(&self) -> f64 {
-        self.0.batches.totals.loss
+        self.0.batches.totals().loss
     }
 }
 
@@ -72,15 +73,15 @@ impl<'a, M: Module> Risk<'a, M, Split> {
     where
         M: 'static,
     {
-        let matrix = |site: &Site<'_, 'a, M>, kept: Option<Kept>| {
+        let batches = |site: &Site<'_, 'a, M>, kept: Option<KeptShard>| {
             let trace = |batch: &dyn RiskBatch<M>, _: usize| {
                 let trace = batch.trace_split(site.model(), site.settings, site.reduction)?;
                 site.traced(trace, |trace, wrt| {
                     LinearMap::gauss_newton(trace, wrt, site.settings)
                 })
             };
-            Matrix::new(site, &site.setup(&trace), kept)
+            symmetric(site, &site.setup(&trace), kept)
         };
-        Matrix::of(self, model, matrix).map(GaussNewton)
+        Matrix::of(self, model, batches).map(GaussNewton)
     }
 }

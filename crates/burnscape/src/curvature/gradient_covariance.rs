@@ -6,14 +6,13 @@ use burn::tensor::{DType, Tensor, TensorData};
 use burnscape_krylov::{HasAdjoint, LinearOperator, SelfAdjoint, Step};
 
 use super::CurvatureError;
-use super::batch_points::Weighting;
 use super::empirical_fisher::check_example_losses;
-use super::jacobian::Jacobian;
+use super::jacobian::{Jacobian, Rows};
 use super::matrix::{rows, stacked};
 use super::output_vector::OutputVector;
-use super::site::Site;
 use super::stale::FirstValue;
-use crate::loss::{PerExample, Reduction, Risk};
+use super::weights::Weighting;
+use crate::loss::{DeviceWork, PerExample, Reduction, Risk};
 use crate::space::{ParamSpace, ParamVector, as_accumulator};
 
 /// The covariance `Σ = 1/(n − 1) Σᵢ (gᵢ − ḡ)(gᵢ − ḡ)ᵀ` of the gradients `gᵢ` of single examples over a data set: the noise
@@ -108,9 +107,63 @@ pub struct GradientCovariance<'a> {
     shares: Tensor<2>,
     /// `1 / (1 − Σᵢ wᵢ²)`.
     correction: f64,
+    reduction: Reduction,
 }
 
-impl GradientCovariance<'_> {
+impl<'a> GradientCovariance<'a> {
+    /// That of the losses of examples, whose Jacobian this is.
+    fn around(jacobian: Jacobian<'a>, reduction: Reduction) -> Result<Self, CurvatureError> {
+        let n = jacobian.num_examples();
+        if n < 2 {
+            return Err(CurvatureError::OneExample);
+        }
+        let (mut weights, mut shares) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        for (examples, weight) in jacobian.rows_and_weights() {
+            let share = match reduction {
+                Reduction::Mean => 1.0 / examples as f64,
+                Reduction::Sum => 1.0 / n as f64,
+            };
+            weights.extend(repeat_n(weight * share, examples));
+            shares.extend(repeat_n(share, examples));
+        }
+        // Not one minus the sum of squares, which cancels if one example has almost all weight.
+        let left: f64 = weights.iter().map(|weight| weight * (1.0 - weight)).sum();
+        let outputs = jacobian.outputs();
+        let dtype = match outputs.dtype() {
+            DType::F16 | DType::BF16 => DType::F32,
+            dtype => dtype,
+        };
+        let row = |numbers: Vec<f64>| {
+            let data = TensorData::new(numbers, [1, n]);
+            Tensor::from_data(data, (outputs.device(), dtype))
+        };
+        Ok(Self {
+            weights: row(weights),
+            shares: row(shares),
+            correction: 1.0 / left,
+            jacobian,
+            reduction,
+        })
+    }
+
+    /// The covariance without one of its [devices](Risk::with_devices), given by its place in the list.
+    ///
+    /// # Cost
+    ///
+    /// That of [`Jacobian::without_device`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Jacobian::without_device`].
+    pub fn without_device(&self, index: usize) -> Result<Self, CurvatureError> {
+        Self::around(self.jacobian.without_device(index)?, self.reduction)
+    }
+
+    /// What each [device](Risk::with_devices) of the covariance has done, in the order of the list; empty without devices.
+    pub fn device_work(&self) -> Vec<DeviceWork> {
+        self.jacobian.device_work()
+    }
+
     /// The space of the parameters, on which the operator acts.
     pub fn space(&self) -> &ParamSpace {
         self.jacobian.space()
@@ -215,40 +268,13 @@ impl<'a, M: Module> Risk<'a, M, PerExample> {
     ///
     /// Those of [`GradientCovariance`].
     pub fn gradient_covariance(&self, model: &M) -> Result<GradientCovariance<'a>, CurvatureError> {
-        let site = Site::new(self, model)?;
-        let weighting = Weighting::Loss(site.reduction);
-        let first = FirstValue::ExampleLosses;
-        let jacobian = Jacobian::of(&site, (first, weighting), check_example_losses)?;
-        let n = jacobian.num_examples();
-        if n < 2 {
-            return Err(CurvatureError::OneExample);
-        }
-        let (mut weights, mut shares) = (Vec::with_capacity(n), Vec::with_capacity(n));
-        for (examples, weight) in jacobian.rows_and_weights() {
-            let share = match site.reduction {
-                Reduction::Mean => 1.0 / examples as f64,
-                Reduction::Sum => 1.0 / n as f64,
-            };
-            weights.extend(repeat_n(weight * share, examples));
-            shares.extend(repeat_n(share, examples));
-        }
-        // Not one minus the sum of squares, which cancels if one example has almost all weight.
-        let left: f64 = weights.iter().map(|weight| weight * (1.0 - weight)).sum();
-        let outputs = jacobian.outputs();
-        let dtype = match outputs.dtype() {
-            DType::F16 | DType::BF16 => DType::F32,
-            dtype => dtype,
+        let rows = Rows {
+            first: FirstValue::ExampleLosses,
+            weighting: Weighting::Loss(self.reduction()),
+            admit: check_example_losses,
         };
-        let row = |numbers: Vec<f64>| {
-            let data = TensorData::new(numbers, [1, n]);
-            Tensor::from_data(data, (outputs.device(), dtype))
-        };
-        Ok(GradientCovariance {
-            weights: row(weights),
-            shares: row(shares),
-            correction: 1.0 / left,
-            jacobian,
-        })
+        let jacobian = Jacobian::of(self, model, rows)?;
+        GradientCovariance::around(jacobian, self.reduction())
     }
 }
 

@@ -4,10 +4,12 @@ use burnscape_linearize::LinearMap;
 
 use super::CurvatureError;
 use super::batch_points::Traced;
-use super::kept::Kept;
+use super::batch_sum::BatchSum;
+use super::kept::{Kept, KeptShard};
 use super::matrix::{Matrix, matrix_operator};
 use super::reverse::Reverse;
 use super::site::{Site, positions};
+use super::symmetric::symmetric;
 use crate::loss::{Batch, Draws, Mode, Objective, Risk, RiskBatch, of_one_batch};
 use crate::space::{ParamSpace, ParamVector};
 
@@ -64,12 +66,12 @@ pub struct Hessian<'a>(pub(super) Matrix<'a>);
 matrix_operator!(Hessian);
 
 impl<'a> Hessian<'a> {
-    fn matrix<M: Module>(
+    fn batches<M: Module>(
         site: &Site<'_, 'a, M>,
-        kept: Option<Kept>,
-    ) -> Result<Matrix<'a>, CurvatureError> {
+        kept: Option<KeptShard>,
+    ) -> Result<BatchSum<'a>, CurvatureError> {
         let trace = |batch: &dyn RiskBatch<M>, _: usize| traced(site, batch);
-        Matrix::new(site, &site.setup(&trace), kept)
+        symmetric(site, &site.setup(&trace), kept)
     }
 
     /// The Hessian at a model, with what another Hessian has kept if it fits. It does not move.
@@ -78,8 +80,7 @@ impl<'a> Hessian<'a> {
         model: &M,
         kept: Option<Kept>,
     ) -> Result<Self, CurvatureError> {
-        let site = Site::new(risk, model)?;
-        Matrix::with_kept(&site, kept, Self::matrix).map(Self)
+        Matrix::with_kept(risk, model, kept, Self::batches).map(Self)
     }
 
     /// What can be used at other weights. Residuals are released.
@@ -98,12 +99,13 @@ impl<'a> Hessian<'a> {
         let source = of_one_batch(objective, batch);
         let reduction = objective.reduction();
         let site = Site::of_batch(&source, reduction, mode, draws, model)?;
-        Self::matrix(&site, None).map(Self)
+        let batches = Self::batches(&site, None)?;
+        Ok(Self(Matrix::alone(&site, batches)))
     }
 
     /// The loss over the data at the model's parameters.
     pub fn loss(&self) -> f64 {
-        self.0.batches.totals.loss
+        self.0.batches.totals().loss
     }
 
     /// The gradient of the loss over the data. It was computed with the Hessian.
@@ -112,7 +114,7 @@ impl<'a> Hessian<'a> {
     ///
     /// [`CurvatureError::Space`].
     pub fn gradient(&self) -> Result<ParamVector, CurvatureError> {
-        let values = self.0.batches.totals.gradient.clone();
+        let values = self.0.batches.totals().gradient.clone();
         Ok(match values {
             Some(values) => ParamVector::from_values(&self.0.space, values)?,
             None => ParamVector::zeros(&self.0.space)?,
@@ -148,6 +150,6 @@ impl<'a, M: Module, K> Risk<'a, M, K> {
     where
         M: 'static,
     {
-        Matrix::of(self, model, Hessian::matrix).map(Hessian)
+        Matrix::of(self, model, Hessian::batches).map(Hessian)
     }
 }

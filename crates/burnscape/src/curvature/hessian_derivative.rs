@@ -3,11 +3,13 @@ use burnscape_linearize::LinearMap;
 
 use super::CurvatureError;
 use super::batch_points::{Setup, Traced};
-use super::kept::Kept;
+use super::batch_sum::BatchSum;
+use super::kept::{Kept, KeptShard};
 use super::matrix::Matrix;
 use super::site::{Site, positions};
+use super::symmetric::symmetric;
 use crate::loss::{Risk, RiskBatch};
-use crate::space::ParamVector;
+use crate::space::{ParamVector, moved};
 
 /// The derivative of the Hessian of a loss over data along a vector `u`: the symmetric matrix `d/dt H(w + t u)` at
 /// `t = 0`, exact up to rounding, from third derivatives of the loss.
@@ -29,22 +31,25 @@ impl<'a> HessianDerivative<'a> {
         along: &ParamVector,
         kept: Option<Kept>,
     ) -> Result<Self, CurvatureError> {
-        let site = Site::new(risk, model)?;
-        site.space.check_same(along.space())?;
-        Matrix::with_kept(&site, kept, |site, kept| Self::matrix(site, along, kept)).map(Self)
+        risk.space(model)?.check_same(along.space())?;
+        let matrix = Matrix::with_kept(risk, model, kept, |site, kept| {
+            Self::batches(site, along, kept)
+        })?;
+        Ok(Self(matrix))
     }
 
-    fn matrix<M: Module>(
+    fn batches<M: Module>(
         site: &Site<'_, 'a, M>,
         along: &ParamVector,
-        kept: Option<Kept>,
-    ) -> Result<Matrix<'a>, CurvatureError> {
+        kept: Option<KeptShard>,
+    ) -> Result<BatchSum<'a>, CurvatureError> {
         let trace = |batch: &dyn RiskBatch<M>, _: usize| traced(site, batch);
+        let along = moved(along.values().clone(), site.space.device())?;
         let setup = Setup {
-            direction: Some(along.values()),
+            direction: Some(&along),
             ..site.setup(&trace)
         };
-        Matrix::new(site, &setup, kept)
+        symmetric(site, &setup, kept)
     }
 
     /// What can be used at other weights and along other vectors. Residuals are released.

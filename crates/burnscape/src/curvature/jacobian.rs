@@ -1,21 +1,23 @@
-use std::cell::Cell;
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use burnscape_krylov::{HasAdjoint, LinearOperator, Step};
 use burnscape_linearize::{LinearMap, OutputTrace};
 
 use super::CurvatureError;
-use super::batch_points::{Setup, Traced, Weighting};
-use super::batch_sum::BatchSum;
-use super::matrix::{rows, stacked};
+use super::batch_points::{Setup, Traced};
+use super::batch_sum::{BatchSum, locked};
+use super::matrix::{no_devices, rows, stacked};
 use super::output_vector::{OutputSpace, OutputVector};
 use super::reverse::Reverse;
 use super::site::{Site, positions};
+use super::spread::{Spread, Tangents, non_finite, part, starts_of};
 use super::stale::FirstValue;
-use crate::loss::{Risk, RiskBatch, Split};
-use crate::space::{FlatSpace, ParamSpace, ParamVector};
+use super::weights::Weighting;
+use crate::loss::{DeviceWork, Risk, RiskBatch, Split};
+use crate::space::{FlatSpace, ParamSpace, ParamVector, unshared_copy};
 
 /// Index of the map from the outputs back to the parameters.
 const BACK: usize = 1;
@@ -62,27 +64,82 @@ pub struct Jacobian<'a> {
     pub(super) space: ParamSpace,
     pub(super) outputs: OutputSpace,
     /// Two maps: the Jacobian and its transpose.
-    batches: BatchSum<'a>,
+    batches: Spread<'a>,
     /// The first row of each batch, and the number of rows.
     starts: Vec<usize>,
+    /// Makes it without one of its devices, if it has several.
+    origin: Option<Origin<'a>>,
+}
+
+type Origin<'a> = Arc<dyn Fn(usize) -> Result<Jacobian<'a>, CurvatureError> + Send + Sync + 'a>;
+
+/// What precedes the criterion, and how it is differentiated.
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    pub(super) first: FirstValue,
+    /// The transpose is that of a Jacobian whose rows are weighted like this.
+    pub(super) weighting: Weighting,
+    /// Refuses a trace of a batch of so many examples.
+    pub(super) admit: fn(&OutputTrace, usize) -> Result<(), CurvatureError>,
 }
 
 impl<'a> Jacobian<'a> {
-    /// The Jacobian of what precedes the criterion: the outputs of a model, or the losses of its examples. `admit`
-    /// refuses a trace of a batch of so many examples.
-    ///
-    /// The transpose is that of a Jacobian whose rows are weighted as `weighting` weights their batches.
-    pub(super) fn of<M: Module>(
-        site: &Site<'_, 'a, M>,
-        (first, weighting): (FirstValue, Weighting),
-        admit: impl Fn(&OutputTrace, usize) -> Result<(), CurvatureError>,
+    /// The Jacobian of what precedes the criterion: the outputs of a model, or the losses of its examples.
+    pub(super) fn of<M: Module, K>(
+        risk: &Risk<'a, M, K>,
+        model: &M,
+        rows: Rows,
     ) -> Result<Self, CurvatureError> {
-        let dtype = Cell::new(site.space.dtype()?);
+        let jacobian = Self::made(&risk.whole(), model, rows)?;
+        if !jacobian.batches.has_devices() {
+            return Ok(jacobian);
+        }
+        let risk = risk.whole();
+        // A module need not be `Sync`.
+        let model = Mutex::new(unshared_copy(model));
+        let origin = move |index: usize| {
+            let model = locked(&model).clone();
+            let risk = risk.without_device(index)?.with_checks(false);
+            Jacobian::of(&risk, &model, rows)
+        };
+        Ok(Self {
+            origin: Some(Arc::new(origin)),
+            ..jacobian
+        })
+    }
+
+    fn made<M: Module>(risk: &Risk<'a, M>, model: &M, rows: Rows) -> Result<Self, CurvatureError> {
+        let dtype = Mutex::new(None);
+        let (space, batches) = Spread::of(risk, model, None, |site, _| {
+            Self::batches(site, rows, &dtype)
+        })?;
+        let rows = batches.rows_and_factors();
+        let starts = starts_of(rows.into_iter().map(|(rows, _)| rows));
+        let dtype = match *locked(&dtype) {
+            Some(dtype) => dtype,
+            None => space.dtype()?,
+        };
+        let num_rows = starts.last().copied().unwrap_or(0);
+        Ok(Self {
+            outputs: OutputSpace::new(num_rows, dtype, &space),
+            space,
+            batches,
+            starts,
+            origin: None,
+        })
+    }
+
+    /// The batches of a device. Tells the element type of the outputs.
+    fn batches<M: Module>(
+        site: &Site<'_, 'a, M>,
+        rows: Rows,
+        dtype: &Mutex<Option<DType>>,
+    ) -> Result<BatchSum<'a>, CurvatureError> {
         let trace = |batch: &dyn RiskBatch<M>, examples: usize| {
             let trace = batch.trace_outputs(site.model(), site.settings)?;
-            admit(&trace, examples)?;
+            (rows.admit)(&trace, examples)?;
             let wrt = site.chosen(&trace.parameters)?;
-            dtype.set(trace.output_dtype());
+            *locked(dtype) = Some(trace.output_dtype());
             let maps = [
                 LinearMap::jacobian(&trace, &wrt, site.settings)?,
                 LinearMap::jacobian_transposed(&trace, &wrt, site.settings)?,
@@ -97,26 +154,15 @@ impl<'a> Jacobian<'a> {
             })
         };
         let setup = Setup {
-            weighting,
-            first,
+            weighting: rows.weighting,
+            first: rows.first,
             ..site.setup(&trace)
         };
         let batches = BatchSum::new(site, &setup, None)?;
-        let mut starts = vec![0];
-        for rows in batches.num_rows() {
-            starts.push(starts[starts.len() - 1] + rows);
-        }
-        let outputs = OutputSpace::new(starts[starts.len() - 1], dtype.get(), &site.space);
-        let jacobian = Self {
-            space: site.space.clone(),
-            outputs,
-            batches,
-            starts,
-        };
         if site.operators.checks {
-            jacobian.check()?;
+            check(&site.space, &batches)?;
         }
-        Ok(jacobian)
+        Ok(batches)
     }
 
     /// The space of the parameters (columns).
@@ -131,27 +177,30 @@ impl<'a> Jacobian<'a> {
 
     /// Number of examples in the data.
     pub fn num_examples(&self) -> usize {
-        self.batches.totals.num_examples
+        self.batches.totals().num_examples
     }
 
-    /// Checks that one product in each direction is finite.
-    fn check(&self) -> Result<(), CurvatureError> {
-        let v = ParamVector::rademacher(&self.space, 1)?;
-        let moved = self.matvec(&v)?;
-        self.batches.check_break()?;
-        if !moved.norm()?.is_finite() {
-            return Err(self.batches.find_non_finite(0, |_| v.values().clone())?);
+    /// The Jacobian without one of its [devices](Risk::with_devices), given by its place in the list: its batches are
+    /// assigned anew to the others. This Jacobian stays usable.
+    ///
+    /// # Cost
+    ///
+    /// That of a new Jacobian: the outputs are traced again, without the [checks](Risk::with_checks). A Jacobian on
+    /// several devices holds a copy of its model for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hessian::without_device`](super::Hessian::without_device).
+    pub fn without_device(&self, index: usize) -> Result<Self, CurvatureError> {
+        match &self.origin {
+            Some(origin) => origin(index),
+            None => Err(no_devices(index)),
         }
-        let signs = moved.values().ones_like();
-        let ones = OutputVector::from_values(&self.outputs, signs.clone())?;
-        let back = self.matvec_adjoint(&ones)?;
-        if back.norm()?.is_finite() {
-            Ok(())
-        } else {
-            Err(self
-                .batches
-                .find_non_finite(BACK, |batch| signs.clone().slice([self.rows_of(batch)]))?)
-        }
+    }
+
+    /// What each [device](Risk::with_devices) of the Jacobian has done, in the order of the list; empty without devices.
+    pub fn device_work(&self) -> Vec<DeviceWork> {
+        self.batches.device_work()
     }
 
     /// `J Jᵀ v`.
@@ -167,12 +216,8 @@ impl<'a> Jacobian<'a> {
     }
 
     /// The number of rows of each batch, and its weight in a transposed product.
-    pub(super) fn rows_and_weights(&self) -> impl Iterator<Item = (usize, f64)> {
-        self.batches.num_rows().zip(self.batches.factors())
-    }
-
-    fn rows_of(&self, batch: usize) -> std::ops::Range<usize> {
-        self.starts[batch]..self.starts[batch + 1]
+    pub(super) fn rows_and_weights(&self) -> Vec<(usize, f64)> {
+        self.batches.rows_and_factors()
     }
 
     /// `J v` for the rows `v` of a block.
@@ -183,9 +228,8 @@ impl<'a> Jacobian<'a> {
     /// `Jᵀ u` for the rows `u` of a block.
     pub(super) fn transposed_block(&self, block: &Tensor<2>) -> Result<Tensor<2>, CurvatureError> {
         let [k, _] = block.dims();
-        self.batches.sum_block(BACK, k, |batch, vectors| {
-            block.clone().slice([vectors, self.rows_of(batch)])
-        })
+        let tangents = Tangents::Parts(block, &self.starts);
+        self.batches.sum_block(BACK, k, &tangents)
     }
 }
 
@@ -227,8 +271,8 @@ impl LinearOperator for Jacobian<'_> {
 impl HasAdjoint for Jacobian<'_> {
     fn matvec_adjoint(&self, u: &OutputVector) -> Result<ParamVector, CurvatureError> {
         self.outputs.check_same(u.space())?;
-        let part = |batch: usize| u.values().clone().slice([self.rows_of(batch)]);
-        let values = self.batches.sum(BACK, part)?;
+        let tangents = Tangents::Parts(u.values(), &self.starts);
+        let values = self.batches.sum(BACK, &tangents)?;
         Ok(ParamVector::from_values(&self.space, values)?)
     }
 
@@ -247,9 +291,37 @@ impl<'a, M: Module> Risk<'a, M, Split> {
     ///
     /// Those of [`Jacobian`].
     pub fn jacobian(&self, model: &M) -> Result<Jacobian<'a>, CurvatureError> {
-        let site = Site::new(self, model)?;
-        Jacobian::of(&site, (FirstValue::Outputs, Weighting::None), |_, _| Ok(()))
+        let rows = Rows {
+            first: FirstValue::Outputs,
+            weighting: Weighting::None,
+            admit: |_, _| Ok(()),
+        };
+        Jacobian::of(self, model, rows)
     }
+}
+
+/// Checks that one product in each direction is finite.
+fn check(space: &ParamSpace, batches: &BatchSum<'_>) -> Result<(), CurvatureError> {
+    let v = ParamVector::rademacher(space, 1)?;
+    let moved = batches.concatenated(&batches.watch(), v.values())?;
+    let [num_rows] = moved.dims();
+    let outputs = OutputSpace::new(num_rows, moved.dtype(), space);
+    let moved = OutputVector::from_values(&outputs, moved)?;
+    batches.check_break()?;
+    if !moved.norm()?.is_finite() {
+        let tangent = |_| v.values().clone();
+        let found = batches.find_non_finite(&batches.watch(), 0, tangent)?;
+        return Err(non_finite(found));
+    }
+    let signs = moved.values().ones_like();
+    let starts = starts_of(batches.batches.iter().map(|batch| batch.num_rows));
+    let tangent = |batch: usize| signs.clone().slice([part(&starts, batch)]);
+    let back = batches.sum(&batches.watch(), BACK, tangent)?;
+    if ParamVector::from_values(space, back)?.norm()?.is_finite() {
+        return Ok(());
+    }
+    let found = batches.find_non_finite(&batches.watch(), BACK, tangent)?;
+    Err(non_finite(found))
 }
 
 impl std::fmt::Debug for Jacobian<'_> {

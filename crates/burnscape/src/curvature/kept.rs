@@ -1,22 +1,35 @@
 //! What an operator keeps when it moves to other weights.
 
-use std::any::{Any, type_name};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::DeviceSettings;
+use burn::tensor::{Device, DeviceSettings};
 use burnscape_linearize::{LinearizeError, ModelInputs};
 
 use super::CurvatureError;
 use super::batch_points::Program;
 use super::fitted::Division;
 use super::site::{Site, number_of_batches};
-use crate::loss::{Fingerprint, LossError, Reduction, Risk, Signature};
+use crate::loss::{Costs, Devices, Fingerprint, LossError, Reduction, Signature};
 use crate::space::ParamSpace;
 
-/// The parts of an operator that do not depend on the weights: its programs, and what they were traced with.
+/// The parts of an operator that do not depend on the weights.
 pub(crate) struct Kept {
+    /// Those of each device, without those that had no batches; a single one where there are no devices.
+    shards: Vec<Option<KeptShard>>,
+    team: Option<KeptTeam>,
+}
+
+/// Several devices, and how the batches were assigned to them.
+struct KeptTeam {
+    list: Vec<Device>,
+    /// `None` for data that may be other.
+    costs: Option<Arc<Costs>>,
+}
+
+/// What is kept on one device: the programs, and what they were traced with.
+pub(super) struct KeptShard {
     programs: Vec<Program>,
     conditions: Conditions,
     /// The batches, which must be the same; `None` for data that may be other.
@@ -26,6 +39,7 @@ pub(crate) struct Kept {
 
 /// A batch, without its numbers.
 pub(super) struct KeptBatch {
+    pub(super) index: usize,
     pub(super) program: usize,
     pub(super) signature: Signature,
     pub(super) fingerprint: Option<Fingerprint>,
@@ -51,30 +65,62 @@ pub(super) struct Programs {
     unused: HashSet<usize>,
 }
 
-/// Makes an operator again, at another model, from what it kept. The type of the model is erased.
-pub(super) type Origin<'a, T> =
-    Arc<dyn Fn(&dyn Any, Kept) -> Result<T, CurvatureError> + Send + Sync + 'a>;
+impl Kept {
+    /// Of an operator on one device.
+    pub(super) fn alone(shard: KeptShard) -> Self {
+        Self {
+            shards: vec![Some(shard)],
+            team: None,
+        }
+    }
 
-/// The origin of an operator over the data of a risk.
-pub(super) fn origin<'a, M: Module + 'static, T>(
-    risk: Risk<'a, M>,
-    make: impl Fn(&Site<'_, 'a, M>, Option<Kept>) -> Result<T, CurvatureError> + Send + Sync + 'a,
-) -> Origin<'a, T> {
-    Arc::new(move |model: &dyn Any, kept: Kept| {
-        let Some(model) = model.downcast_ref::<M>() else {
-            return Err(mismatch(
-                "the type of the model",
-                type_name::<M>(),
-                "another",
-            ));
-        };
-        let site = Site::new(&risk, model)?;
-        kept.check(&site)?;
-        make(&site, Some(kept))
-    })
+    /// Of an operator on several devices.
+    pub(super) fn of_team(
+        shards: Vec<Option<KeptShard>>,
+        devices: &Devices,
+        costs: Arc<Costs>,
+    ) -> Self {
+        Self {
+            shards,
+            team: Some(KeptTeam {
+                list: devices.list(),
+                costs: Some(costs),
+            }),
+        }
+    }
+
+    /// For an operator on one device; `None` if there were several.
+    pub(super) fn into_alone(mut self) -> Option<KeptShard> {
+        match self.team {
+            None => self.shards.pop().flatten(),
+            Some(_) => None,
+        }
+    }
+
+    /// For an operator on several devices, with their assignment; nothing if the devices were other ones.
+    pub(super) fn into_team(
+        self,
+        devices: &Devices,
+    ) -> (Vec<Option<KeptShard>>, Option<Arc<Costs>>) {
+        match self.team {
+            Some(team) if team.list == devices.list() => (self.shards, team.costs),
+            _ => (Vec::new(), None),
+        }
+    }
+
+    /// For other data, whose batches may have other shapes. `None` if every batch has a program of its own.
+    pub(crate) fn for_other_data(mut self, shares_traces: bool) -> Option<Self> {
+        for shard in self.shards.iter_mut().flatten() {
+            shard.batches = None;
+        }
+        if let Some(team) = &mut self.team {
+            team.costs = None;
+        }
+        shares_traces.then_some(self)
+    }
 }
 
-impl Kept {
+impl KeptShard {
     pub(super) fn new(
         programs: Vec<Program>,
         conditions: Conditions,
@@ -95,12 +141,9 @@ impl Kept {
         kept
     }
 
-    /// For other data, whose batches may have other shapes. `None` if every batch has a program of its own.
-    pub(crate) fn for_other_data(self, shares_traces: bool) -> Option<Self> {
-        shares_traces.then_some(Self {
-            batches: None,
-            ..self
-        })
+    /// How many batches the data must have; zero for data that may be other.
+    pub(super) fn num_batches(&self) -> usize {
+        self.batches.as_ref().map_or(0, Vec::len)
     }
 
     /// Returns an error if a trace at the site would have other inputs.
@@ -133,7 +176,7 @@ impl Conditions {
 }
 
 impl Programs {
-    pub(super) fn new(kept: Option<Kept>, conditions: &Conditions) -> Self {
+    pub(super) fn new(kept: Option<KeptShard>, conditions: &Conditions) -> Self {
         let Some(mut kept) = kept else {
             return Self {
                 list: Vec::new(),
@@ -157,9 +200,10 @@ impl Programs {
         }
     }
 
-    /// The program for a batch; `None` if it must be traced.
+    /// The program for the batch at a position, which has this index in the whole data; `None` if it must be traced.
     pub(super) fn find(
         &self,
+        position: usize,
         index: usize,
         signature: &Signature,
         shares_traces: bool,
@@ -168,10 +212,10 @@ impl Programs {
             let known = self.of_signature.get(signature).copied();
             return Ok(known.filter(|_| shares_traces));
         };
-        let Some(batch) = batches.get(index) else {
-            return Err(number_of_batches(batches.len(), index + 1));
+        let Some(batch) = batches.get(position) else {
+            return Err(number_of_batches(batches.len(), position + 1));
         };
-        if batch.signature != *signature {
+        if batch.index != index || batch.signature != *signature {
             return Err(LossError::DataChanged { batch: index }.into());
         }
         Ok(Some(batch.program))
@@ -198,13 +242,14 @@ impl Programs {
     /// Returns an error unless a batch has the bits of the one that was kept.
     pub(super) fn check_data(
         &self,
+        position: usize,
         index: usize,
         fingerprint: Option<&Fingerprint>,
     ) -> Result<(), CurvatureError> {
         let known = self
             .batches
             .as_ref()
-            .and_then(|batches| batches.get(index)?.fingerprint.as_ref());
+            .and_then(|batches| batches.get(position)?.fingerprint.as_ref());
         match (known, fingerprint) {
             (Some(known), Some(found)) if known != found => {
                 Err(LossError::DataChanged { batch: index }.into())
@@ -222,7 +267,7 @@ impl Programs {
     }
 }
 
-fn mismatch(what: &str, expected: &str, found: &str) -> CurvatureError {
+pub(super) fn mismatch(what: &str, expected: &str, found: &str) -> CurvatureError {
     LinearizeError::Mismatch {
         what: what.into(),
         expected: expected.into(),

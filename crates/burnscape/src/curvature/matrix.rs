@@ -3,66 +3,66 @@ use burn::tensor::Tensor;
 use burnscape_linearize::LinearizeError;
 
 use super::CurvatureError;
-use super::batch_points::Setup;
 use super::batch_sum::BatchSum;
-use super::displaced::{Displaced, of_products};
-use super::kept::{Kept, Origin, origin};
+use super::kept::{Kept, KeptShard};
+use super::origin::{Origin, Recipe};
 use super::site::Site;
-use crate::loss::{Agreement, Risk, Sides, compare_nearby};
-use crate::space::{Distance, FlatSpace, FlatVector, ParamSpace, ParamVector, outer_gaussian};
+use super::spread::{Spread, Tangents};
+use crate::loss::{DeviceError, LossError, Risk};
+use crate::space::{FlatSpace, FlatVector, ParamSpace, ParamVector};
 
 /// A symmetric matrix over parameters as a sum over batches, the shared implementation of the operators.
 pub(super) struct Matrix<'a> {
     pub(super) space: ParamSpace,
-    pub(super) batches: BatchSum<'a>,
-    /// `None` for a matrix that cannot move.
-    pub(super) origin: Option<Origin<'a, Matrix<'a>>>,
+    pub(super) batches: Spread<'a>,
+    /// `None` for a matrix that cannot be made again.
+    pub(super) origin: Option<Origin<'a>>,
 }
 
 impl<'a> Matrix<'a> {
-    pub(super) fn new<M: Module>(
-        site: &Site<'_, 'a, M>,
-        setup: &Setup<'_, M>,
-        kept: Option<Kept>,
-    ) -> Result<Self, CurvatureError> {
-        let must_check = site.operators.checks && kept.is_none();
-        let matrix = Self {
+    /// The matrix of a site. It does not move.
+    pub(super) fn alone<M: Module>(site: &Site<'_, 'a, M>, batches: BatchSum<'a>) -> Self {
+        Self {
             space: site.space.clone(),
-            batches: BatchSum::new(site, setup, kept)?,
+            batches: Spread::alone(batches),
             origin: None,
-        };
-        if must_check {
-            matrix.check()?;
         }
-        Ok(matrix)
     }
 
-    /// The matrix of a risk at a model. It can move to other models.
+    /// The matrix of a risk at a model. It can move to other models. `make` makes its batches on each device.
     pub(super) fn of<M: Module + 'static, K>(
         risk: &Risk<'a, M, K>,
         model: &M,
-        make: impl Fn(&Site<'_, 'a, M>, Option<Kept>) -> Result<Self, CurvatureError> + Send + Sync + 'a,
+        make: impl Fn(&Site<'_, 'a, M>, Option<KeptShard>) -> Result<BatchSum<'a>, CurvatureError>
+        + Send
+        + Sync
+        + 'a,
     ) -> Result<Self, CurvatureError> {
-        let matrix = make(&Site::new(risk, model)?, None)?;
-        Ok(Self {
-            origin: Some(origin(risk.whole(), make)),
-            ..matrix
-        })
+        Recipe::new(risk.whole(), make).matrix(model)
     }
 
-    /// The matrix of a site, with what another matrix has kept if it fits. It does not move.
-    pub(super) fn with_kept<M: Module>(
-        site: &Site<'_, 'a, M>,
+    /// The matrix of a risk at a model, with what another matrix has kept if it fits. It does not move.
+    pub(super) fn with_kept<M: Module, K>(
+        risk: &Risk<'a, M, K>,
+        model: &M,
         kept: Option<Kept>,
-        make: impl Fn(&Site<'_, 'a, M>, Option<Kept>) -> Result<Self, CurvatureError>,
+        make: impl Fn(&Site<'_, 'a, M>, Option<KeptShard>) -> Result<BatchSum<'a>, CurvatureError>
+        + Sync,
     ) -> Result<Self, CurvatureError> {
-        if let Some(kept) = kept.filter(|kept| kept.check(site).is_ok()) {
-            match make(site, Some(kept)) {
-                Err(CurvatureError::StaleTrace { .. }) => {}
-                matrix => return matrix,
+        let (space, batches) = Spread::of(risk, model, kept, |site, kept| {
+            if let Some(kept) = kept.filter(|kept| kept.check(site).is_ok()) {
+                match make(site, Some(kept)) {
+                    Err(CurvatureError::StaleTrace { .. }) => {}
+                    made => return made,
+                }
             }
-        }
-        make(site, None)
+            make(site, None)
+        })?;
+        Ok(Self {
+            space,
+            batches,
+            origin: None,
+        })
     }
 
     /// The matrix at another model.
@@ -71,16 +71,22 @@ impl<'a> Matrix<'a> {
             let message = "a matrix of a single batch cannot move".into();
             return Err(LinearizeError::Internal { message }.into());
         };
-        let matrix = origin(model, self.batches.into_kept())?;
-        Ok(Self {
-            origin: Some(origin),
-            ..matrix
-        })
+        let matrix = origin.at(model, self.batches.into_kept())?;
+        self.space.check_same(&matrix.space)?;
+        Ok(matrix)
+    }
+
+    /// The matrix without one of its devices.
+    pub(super) fn without_device(&self, index: usize) -> Result<Self, CurvatureError> {
+        match &self.origin {
+            Some(origin) => origin.without_device(index),
+            None => Err(no_devices(index)),
+        }
     }
 
     pub(super) fn product(&self, v: &ParamVector) -> Result<ParamVector, CurvatureError> {
         self.space.check_same(v.space())?;
-        let sum = self.batches.sum(0, |_| v.values().clone())?;
+        let sum = self.batches.sum(0, &Tangents::Same(v.values()))?;
         Ok(ParamVector::from_values(&self.space, sum)?)
     }
 
@@ -94,74 +100,16 @@ impl<'a> Matrix<'a> {
         let Some(block) = stacked(&self.space, vectors)? else {
             return Ok(Vec::new());
         };
-        let [k, n] = block.dims();
-        let part = |_, range| block.clone().slice([range, 0..n]);
-        rows(&self.space, &self.batches.sum_block(0, k, part)?)
+        let [k, _] = block.dims();
+        let products = self.batches.sum_block(0, k, &Tangents::Same(&block))?;
+        rows(&self.space, &products)
     }
+}
 
-    /// Checks that two products are finite and symmetric.
-    ///
-    /// If the terms of a product cancel, it consists of rounding errors. The size of the terms then shows at
-    /// displaced weights. The vectors are drawn again for each use: a product needs the memory.
-    fn check(&self) -> Result<(), CurvatureError> {
-        let dtype = self.space.dtype()?;
-        let drawn = |seed| {
-            let values = outer_gaussian(self.space.len(), seed, self.space.device(), dtype);
-            ParamVector::from_values(&self.space, values)
-        };
-        // The product with one vector: its inner product with the other, and the sizes.
-        let side = |own: u64, other: u64, near: Option<(&Displaced, Distance)>| {
-            let w = drawn(own)?;
-            let product = match near {
-                None => self.product(&w)?,
-                Some((displaced, distance)) => {
-                    let values = self
-                        .batches
-                        .sum_displaced(displaced, distance, w.values())?;
-                    ParamVector::from_values(&self.space, values)?
-                }
-            };
-            self.batches.check_break()?;
-            let norms = [w.norm()?, product.norm()?];
-            drop(w);
-            Ok::<_, CurvatureError>((drawn(other)?.dot(&product)?, norms))
-        };
-        let sides = |near: Option<(&Displaced, Distance)>| {
-            let (u, v) = (1, 2);
-            let (au_v, [norm_u, norm_au]) = side(u, v, near)?;
-            let (av_u, [norm_v, norm_av]) = side(v, u, near)?;
-            for (seed, norm) in [(u, norm_au), (v, norm_av)] {
-                if !norm.is_finite() {
-                    let vector = drawn(seed)?;
-                    return match near {
-                        Some(_) => Ok(None),
-                        None => Err(self
-                            .batches
-                            .find_non_finite(0, |_| vector.values().clone())?),
-                    };
-                }
-            }
-            Ok(Some(Sides {
-                difference: (av_u - au_v).abs(),
-                size: norm_u * norm_av + norm_au * norm_v,
-            }))
-        };
-        let tolerance = of_products(dtype);
-        let own = sides(None)?;
-        if own.is_some_and(|own| own.difference <= tolerance * own.size) {
-            return Ok(());
-        }
-        let displaced = self.batches.displaced(&self.space)?;
-        let found = compare_nearby(tolerance, dtype, own, |distance| {
-            sides(Some((&displaced, distance)))
-        })?;
-        match found {
-            Agreement::Different { defect } => {
-                Err(CurvatureError::NotSymmetric { defect, tolerance })
-            }
-            Agreement::Equal | Agreement::NotFinite => Ok(()),
-        }
-    }
+/// The error of an operator that has no devices.
+pub(super) fn no_devices(index: usize) -> CurvatureError {
+    let error = DeviceError::NoSuchDevice { index, devices: 0 };
+    LossError::from(error).into()
 }
 
 /// Vectors of a space as the rows of a block; `None` if there are no vectors.
@@ -200,7 +148,7 @@ macro_rules! matrix_operator {
 
             /// Number of examples in the data.
             pub fn num_examples(&self) -> usize {
-                self.0.batches.totals.num_examples
+                self.0.batches.totals().num_examples
             }
 
             /// Number of batches with stored residuals; the others are read again for every product.
@@ -220,7 +168,7 @@ macro_rules! matrix_operator {
             /// The operator at another model, in most cases the same model after training steps, without a new trace:
             /// equal to a new one of the same risk, bit for bit.
             ///
-            /// The data are read again. Which residuals are stored, random draws and settings are those of this
+            /// The data are read again. Which residuals are stored, random draws, settings and devices are those of this
             /// operator.
             ///
             /// # Cost
@@ -242,6 +190,34 @@ macro_rules! matrix_operator {
                 model: &M,
             ) -> Result<Self, CurvatureError> {
                 self.0.at(model).map(Self)
+            }
+
+            /// The operator without one of its [devices](crate::loss::Risk::with_devices), given by its place in the
+            /// list: its batches are assigned anew to the others. This operator stays usable.
+            ///
+            /// Products are those of a new operator of the same risk
+            /// [without the device](crate::loss::Risk::without_device), bit for bit. If only the device of the model is
+            /// left, it is an operator without devices.
+            ///
+            /// # Cost
+            ///
+            /// That of a new operator: the loss is traced again, without the
+            /// [checks](crate::loss::Risk::with_checks). An operator on several devices holds a copy of its model for it.
+            ///
+            /// # Errors
+            ///
+            /// [`LossError::Device`](crate::loss::LossError::Device) with
+            /// [`DeviceError::NoSuchDevice`](crate::loss::DeviceError::NoSuchDevice) for a place that is not in the list,
+            /// or an operator without devices, and with [`DeviceError::NotListed`](crate::loss::DeviceError::NotListed)
+            /// for the device of the model, which holds the vectors; and those of a new operator.
+            pub fn without_device(&self, index: usize) -> Result<Self, CurvatureError> {
+                self.0.without_device(index).map(Self)
+            }
+
+            /// What each [device](crate::loss::Risk::with_devices) of the operator has done, in the order of the list;
+            /// empty without devices.
+            pub fn device_work(&self) -> Vec<crate::loss::DeviceWork> {
+                self.0.batches.device_work()
             }
 
             /// The operator in the units of a scale at `model`: `C A C`.
@@ -300,7 +276,7 @@ macro_rules! matrix_operator {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($name))
                     .field("num_parameters", &self.0.space.len())
-                    .field("num_examples", &self.0.batches.totals.num_examples)
+                    .field("num_examples", &self.0.batches.totals().num_examples)
                     .finish_non_exhaustive()
             }
         }

@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 /// is within 20 % of what was measured, except for small networks whose batches are split into many parts, of which the host
 /// keeps records (`docs/performance.md`). An allocator that keeps pages of its own may hold more.
 ///
+/// On [several devices](crate::loss::Risk::with_devices) the budget is that of each, and the peaks are those of the
+/// device that needs most: without the parts of a result that wait on the device of the model to be added, one for each
+/// device, or one for each batch with [exact order](crate::loss::Risk::with_exact_order). Batches are counted, and
+/// operations compared, over all devices.
+///
 /// # Example
 ///
 /// ```
@@ -30,7 +35,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MemoryPlan {
-    /// The memory budget in bytes, if there is one.
+    /// The memory budget in bytes of a device, if there is one.
     pub budget_bytes: Option<u64>,
     /// The predicted peak in bytes, of making the operator and of a product with one vector.
     pub peak_bytes: u64,
@@ -46,6 +51,38 @@ pub struct MemoryPlan {
     pub examples_per_batch: Option<usize>,
     /// The floating-point operations of a product over those with all residuals stored.
     pub relative_cost: f64,
+}
+
+/// What was chosen on one device, and the floating-point operations of a product: those that it takes, and those with
+/// all residuals stored.
+pub(super) struct Spent {
+    pub(super) plan: MemoryPlan,
+    pub(super) flops: u64,
+    pub(super) fastest: u64,
+}
+
+impl Spent {
+    /// The plan of two devices.
+    pub(super) fn with(self, other: Self) -> Self {
+        let (a, b) = (self.plan, other.plan);
+        let (flops, fastest) = (self.flops + other.flops, self.fastest + other.fastest);
+        let plan = MemoryPlan {
+            budget_bytes: a.budget_bytes,
+            peak_bytes: a.peak_bytes.max(b.peak_bytes),
+            product_bytes: a.product_bytes.max(b.product_bytes),
+            kept_batches: a.kept_batches + b.kept_batches,
+            recomputed_batches: a.recomputed_batches + b.recomputed_batches,
+            segments: a.segments.max(b.segments),
+            // The parts of all devices have one size.
+            examples_per_batch: a.examples_per_batch.max(b.examples_per_batch),
+            relative_cost: flops as f64 / (fastest as f64).max(1.0),
+        };
+        Self {
+            plan,
+            flops,
+            fastest,
+        }
+    }
 }
 
 impl fmt::Display for MemoryPlan {

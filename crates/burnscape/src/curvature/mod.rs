@@ -6,7 +6,7 @@
 //! the operator, and its settings apply to them. The code of the model does not change.
 //!
 //! Operators are `Send` and `Sync`, and `'static` if their risk is. Concurrent products with one operator alternate
-//! batch by batch.
+//! batch by batch. With [several devices](crate::loss::Risk::with_devices) each of them has some of the batches.
 //!
 //! | operator | definition | needs |
 //! |---|---|---|
@@ -52,13 +52,18 @@ mod memory;
 mod memory_plan;
 mod noise;
 mod ntk;
+mod origin;
 mod output_vector;
 mod outputs;
 mod reverse;
 mod row_space;
 mod site;
+mod spread;
 mod stale;
+mod symmetric;
 mod usable;
+mod watch;
+mod weights;
 
 pub(crate) use batch_hessians::BatchHessians;
 pub use coupling::{LayerCoupling, LayerCouplingConfig};

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use super::CurvatureError;
 use super::jacobian::Jacobian;
 use super::output_vector::{OutputSpace, OutputVector};
-use crate::loss::{Risk, Split};
+use crate::loss::{DeviceWork, Risk, Split};
 use crate::space::ParamSpace;
 
 /// The empirical neural tangent kernel `K = J Jᵀ` of a model's outputs over a data set.
@@ -59,6 +59,24 @@ impl Ntk<'_> {
     /// The space of the outputs, on which the kernel acts.
     pub fn outputs(&self) -> &OutputSpace {
         self.0.outputs()
+    }
+
+    /// The kernel without one of its [devices](Risk::with_devices), given by its place in the list.
+    ///
+    /// # Cost
+    ///
+    /// That of [`Jacobian::without_device`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Jacobian::without_device`].
+    pub fn without_device(&self, index: usize) -> Result<Self, CurvatureError> {
+        self.0.without_device(index).map(Self)
+    }
+
+    /// What each [device](Risk::with_devices) of the kernel has done, in the order of the list; empty without devices.
+    pub fn device_work(&self) -> Vec<DeviceWork> {
+        self.0.device_work()
     }
 
     /// The kernel as a dense matrix `[m, m]` on the model's device, for `m` outputs.

@@ -6,9 +6,11 @@ use burn::tensor::{DeviceSettings, Tensor};
 use burnscape_linearize::{LinearMap, LinearizeError, OutputTrace, TracedParam};
 
 use super::CurvatureError;
-use super::batch_points::{Setup, TraceBatch, Traced, Weighting};
+use super::batch_points::{Setup, TraceBatch, Traced};
 use super::reverse::Reverse;
 use super::stale::FirstValue;
+use super::watch::Watch;
+use super::weights::Weighting;
 use crate::loss::scalar::called;
 use crate::loss::{
     Draws, InParts, Lift, LossError, Mode, Observer, OperatorSettings, Progress, Reduction, Risk,
@@ -30,6 +32,12 @@ pub(super) struct Site<'r, 'a, M> {
     pub(super) settings: DeviceSettings,
     /// The least number of parts of a batch whose joint loss is computed; zero where batches are whole.
     pub(super) joined: u64,
+    /// Whether the gradient of each batch is kept, to be added in the order of the whole data.
+    pub(super) in_order: bool,
+    /// The most examples of a part, if another device has split its batches.
+    pub(super) examples: Option<usize>,
+    /// Watches the batches where there are several devices.
+    watch: Option<&'r (dyn Watch + 'r)>,
     copy: M,
 }
 
@@ -49,8 +57,26 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
             settings: space.device().settings(),
             space,
             joined: 0,
+            in_order: false,
+            examples: None,
+            watch: None,
             copy: copy_for_gradients(model, risk.mode() == Mode::Train),
         })
+    }
+
+    /// The same site as that of one of several devices.
+    pub(super) fn watched(
+        self,
+        watch: &'r (dyn Watch + 'r),
+        in_order: bool,
+        examples: Option<usize>,
+    ) -> Self {
+        Self {
+            in_order,
+            examples,
+            watch: Some(watch),
+            ..self
+        }
     }
 
     /// A site on one batch, which is not read again: all residuals are stored, and there are no checks.
@@ -78,6 +104,9 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
             settings: space.device().settings(),
             space,
             joined: 0,
+            in_order: false,
+            examples: None,
+            watch: None,
             copy: copy_for_gradients(model, mode == Mode::Train),
         })
     }
@@ -99,6 +128,9 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
             space: self.space.clone(),
             settings: self.settings,
             joined: 2,
+            in_order: self.in_order,
+            examples: None,
+            watch: self.watch,
             copy: self.copy.clone(),
         }
     }
@@ -198,8 +230,19 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
         ]))))
     }
 
+    /// Notes that the batch with this index in the whole data is under way.
+    pub(super) fn begin(&self, batch: usize) -> Result<(), CurvatureError> {
+        match self.watch {
+            Some(watch) => watch.begin(batch),
+            None => Ok(()),
+        }
+    }
+
     /// Reports a batch of the construction to the observer.
     pub(super) fn report(&self, batches: usize) -> Result<(), CurvatureError> {
+        if let Some(watch) = self.watch {
+            return watch.done(batches);
+        }
         let progress = Progress::new(Work::Linearization, batches).of(self.source.num_batches());
         stopped(self.observer.report(&progress))
     }

@@ -57,12 +57,12 @@ pub(super) fn check_repeatable<'f, M>(
     let known: Vec<_> = known.into_iter().collect();
     let mut num_read = 0;
     each(source, |index, batch| {
-        num_read += 1;
-        if let Some(Some(known)) = known.get(index)
+        if let Some(Some(known)) = known.get(num_read)
             && **known != batch.fingerprint()?
         {
             return Err(LossError::DataChanged { batch: index }.into());
         }
+        num_read += 1;
         Ok::<_, CurvatureError>(ControlFlow::Continue(()))
     })?;
     if num_read == known.len() {

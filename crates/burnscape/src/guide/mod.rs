@@ -47,6 +47,9 @@ pub mod symmetry {}
 #[doc = include_str!("../../guide/merging.md")]
 pub mod merging {}
 
+#[doc = include_str!("../../guide/scale.md")]
+pub mod scale {}
+
 #[doc = include_str!("../../guide/recipes.md")]
 pub mod recipes {}
 

@@ -2,7 +2,7 @@ use burnscape_topology::TopologyError;
 use thiserror::Error;
 
 use crate::OutOfRange;
-use crate::loss::LossError;
+use crate::loss::{LossError, WorkerError};
 use crate::space::SpaceError;
 
 /// A landscape that cannot be evaluated, or a question that it cannot answer.
@@ -103,12 +103,23 @@ pub enum LandscapeError {
          `Direction::between` or `Direction::update`, or another `NormalizationPolicy` than `Interpolate`"
     )]
     NoStatistics,
-    /// Random draws on several threads.
+    /// Random draws on several threads or devices.
     #[error(
-        "a loss or metric draws random numbers, which all threads would take from one generator; evaluate it on one \
-         thread, or without `with_draws_seed`"
+        "a loss or metric draws random numbers, which all threads or devices would take from one generator; evaluate it \
+         on one thread and without `with_devices`, or without `with_draws_seed`"
     )]
     DrawsOnThreads,
+    /// Several threads of a risk with several devices.
+    #[error(
+        "a risk has {devices} devices, and the landscape {threads} threads; leave out `with_threads`: every device has a \
+         thread of its own"
+    )]
+    ThreadsOnDevices {
+        /// The number of threads.
+        threads: usize,
+        /// The number of devices.
+        devices: usize,
+    },
     /// Threads that the system refuses.
     #[error("cannot start {threads} threads ({message}); ask for fewer with `with_threads`")]
     NoThreads {
@@ -175,6 +186,16 @@ impl From<LossError> for LandscapeError {
         match error {
             LossError::Stopped { .. } => Self::Stopped,
             other => Self::Loss(other),
+        }
+    }
+}
+
+impl WorkerError for LandscapeError {
+    fn device_failure(&self) -> Option<String> {
+        match self {
+            Self::Loss(error) => error.device_failure(),
+            Self::Space(error) => LossError::from(error.clone()).device_failure(),
+            _ => None,
         }
     }
 }

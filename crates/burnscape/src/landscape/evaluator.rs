@@ -1,12 +1,12 @@
 use burn::module::{Module, ParamGroup};
-use burn::tensor::GradientCheckpointingStrategy;
+use burn::tensor::{Device, GradientCheckpointingStrategy};
 
 use super::order::place;
 use super::statistics::Statistics;
 use super::{Direction, LandscapeError};
 use crate::loss::{LossError, Mode, PendingLoss, Risk};
 use crate::space::{
-    LeafVector, ParamLeaf, ParamSpace, SpaceError, checkpointing_strategy, unshared_copy,
+    LeafVector, ParamLeaf, ParamSpace, SpaceError, checkpointing_strategy, placed, unshared_copy,
 };
 
 /// Evaluates points of a grid, several at a time.
@@ -36,6 +36,8 @@ struct Row {
 /// The values of some points, in order.
 pub(super) struct Chunk {
     pub(super) points: Vec<(usize, Vec<f64>)>,
+    /// The batches that were evaluated for them.
+    pub(super) num_batches: usize,
     /// Whether an observer broke before the end.
     pub(super) is_stopped: bool,
 }
@@ -95,6 +97,25 @@ impl<'a, M: Module> Evaluator<'a, M> {
         }
     }
 
+    /// The same on another device. The risks have no observers and no devices of their own there.
+    pub(super) fn on(self, device: &Device) -> Result<Self, LandscapeError> {
+        let model = placed(&self.model, device)?;
+        let space = part_of(&model, self.weights.space())?;
+        let directions = self.directions.into_iter();
+        let directions = directions.map(|direction| direction.on(&space));
+        Ok(Self {
+            risks: self.risks.iter().map(|risk| risk.located(device)).collect(),
+            center: self.center,
+            weights: self.weights.on(&space)?,
+            directions: directions.collect::<Result<Vec<_>, SpaceError>>()?,
+            axes: self.axes,
+            shape: self.shape,
+            statistics: self.statistics.on(device)?,
+            row: None,
+            model,
+        })
+    }
+
     /// Evaluates points, given by their indices.
     ///
     /// # Cost
@@ -121,6 +142,7 @@ impl<'a, M: Module> Evaluator<'a, M> {
             };
             found.push((index, known));
         }
+        let num_batches = pending.iter().map(PendingLoss::num_batches).sum();
         let mut values = PendingLoss::read(&pending)?.into_iter();
         let points = found.into_iter().map(|(index, known)| {
             let own = known.unwrap_or_else(|| values.by_ref().take(count).collect());
@@ -128,6 +150,7 @@ impl<'a, M: Module> Evaluator<'a, M> {
         });
         Ok(Chunk {
             points: points.collect(),
+            num_batches,
             is_stopped,
         })
     }
@@ -215,8 +238,7 @@ pub(super) fn space_of<M: Module>(
         return ParamSpace::of(model);
     };
     let wanted = first.vector().space();
-    let paths: Vec<&str> = wanted.leaves().iter().map(ParamLeaf::path).collect();
-    match ParamSpace::of_group(model, &ParamGroup::from_paths(paths)) {
+    match part_of(model, wanted) {
         Ok(found) if found == *wanted => Ok(found),
         _ => {
             let whole = ParamSpace::of(model)?;
@@ -224,6 +246,12 @@ pub(super) fn space_of<M: Module>(
             Ok(whole)
         }
     }
+}
+
+/// The space of those parameters of a model that another space has.
+fn part_of<M: Module>(model: &M, other: &ParamSpace) -> Result<ParamSpace, SpaceError> {
+    let paths: Vec<&str> = other.leaves().iter().map(ParamLeaf::path).collect();
+    ParamSpace::of_group(model, &ParamGroup::from_paths(paths))
 }
 
 #[cfg(test)]

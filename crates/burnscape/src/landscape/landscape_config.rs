@@ -13,10 +13,10 @@ use super::gathered::Gathered;
 use super::order::order;
 use super::statistics::Statistics;
 use super::surface::columns;
-use super::workers::each_chunk;
+use super::workers::{Workers, each_chunk};
 use super::{Direction, Landscape, LandscapeError};
 use crate::loss::scalar::called;
-use crate::loss::{Draws, NormalizationPolicy, Risk};
+use crate::loss::{Devices, Draws, NormalizationPolicy, Risk};
 use crate::range::ensure;
 use crate::space::{Grid, epsilon};
 
@@ -43,6 +43,18 @@ const READ_TOGETHER: usize = 64;
 /// before the first of them is reported and kept in a cache file. A break at a batch keeps the points before it; a
 /// process that is killed loses those that are not read.
 ///
+/// # Several devices
+///
+/// A risk with [several devices](Risk::with_devices) evaluates points on all of them in turn, each
+/// with a copy of the model, the directions, and the data of all risks, which are moved there for each pass. The
+/// landscape has the bits of one device as far as the devices compute the same. The observer of the loss sees points in
+/// the same order, but no batches except those at the model, and losses that draw random numbers are refused, as on
+/// several [threads](Self::with_threads). The model itself is evaluated as by [`Risk::loss`], by batches. Metrics are
+/// evaluated on the device of the point: devices and observers of their own are used at the model only. A policy that
+/// re-estimates statistics does so on the device of the point, and a cache file serves any list of devices.
+///
+/// If a device fails, the error names it, after all others have returned; the points before it are in the cache file.
+///
 /// # Cost
 ///
 /// One pass over the data of the loss and of each metric for every point, and for the model; no gradients. One host
@@ -50,7 +62,7 @@ const READ_TOGETHER: usize = 64;
 /// A policy that re-estimates statistics adds a [`Risk::reestimate`] for every point, and for the model: a pass in
 /// training mode over the data of the loss, a second forward pass of its first batch, and one host synchronization for
 /// each statistic. Memory: one vector of parameters for each direction, and for each thread a copy of the model and
-/// three vectors.
+/// three vectors; for each device the directions as well.
 ///
 /// # Defaults
 ///
@@ -158,7 +170,7 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
     /// Each has its own name, and none that of a coordinate (`x`; `x` and `y`; `x1`, `x2`, …) or `loss`.
     ///
     /// An observer of the metric sees its batches, and stops the landscape, on one thread. On
-    /// [several](Self::with_threads) it sees nothing but those at the model.
+    /// [several](Self::with_threads), or on several devices, it sees nothing but those at the model.
     #[must_use]
     pub fn with_metric<L>(mut self, name: impl Into<String>, metric: &'a Risk<'_, M, L>) -> Self {
         self.metrics.push((name.into(), metric.whole()));
@@ -192,7 +204,8 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
     /// for any number.
     ///
     /// The observer of the loss sees points in the same order, but no batches except those at the model; observers of
-    /// metrics see nothing else. Losses that draw random numbers are refused: the threads would share one generator.
+    /// metrics see nothing else. Losses that draw random numbers are refused: the threads would share one generator. So
+    /// are risks with several devices, each of which has a thread of its own.
     /// Losses that run as programs ([`Recorded`](crate::loss::Recorded), and those with fields) are evaluated one after
     /// another, and gain nothing.
     #[must_use]
@@ -233,12 +246,14 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
     ///   of those before it;
     /// - [`LandscapeError::DuplicateMetric`], [`LandscapeError::ReservedMetric`] for the names of metrics;
     /// - [`LandscapeError::OutOfRange`] for zero batches, zero threads or more than 1024, [`LandscapeError::NoThreads`]
-    ///   for more than the system has, [`LandscapeError::DrawsOnThreads`], [`LandscapeError::NoStatistics`];
+    ///   for more than the system has, [`LandscapeError::DrawsOnThreads`], [`LandscapeError::ThreadsOnDevices`],
+    ///   [`LandscapeError::NoStatistics`];
     /// - [`LandscapeError::Stopped`] if an observer breaks before the values at the model are known, or those at the
     ///   point of a cache file that is compared;
     /// - [`LandscapeError::Loss`] and [`LandscapeError::Space`] from the risks, at the model also for a loss that is not
     ///   finite; a panic of a loss, of a data set or of an observer is
-    ///   [`LossError::Panicked`](crate::loss::LossError::Panicked);
+    ///   [`LossError::Panicked`](crate::loss::LossError::Panicked), and of a loss or data set on one of several devices,
+    ///   as any failure of a device, [`LossError::Device`](crate::loss::LossError::Device);
     /// - [`LandscapeError::Cache`] and [`LandscapeError::OtherCache`] with a cache file.
     pub fn run<K>(
         &self,
@@ -259,7 +274,9 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
         model: &M,
         directions: &[Direction],
     ) -> Result<Landscape, LandscapeError> {
-        self.check(directions.len(), risk.draws())?;
+        self.check(directions.len())?;
+        let spread = risk.spread(model)?;
+        let workers = self.workers(spread.as_ref(), risk.draws(), model)?;
         let (norms, gram) = checked(directions)?;
         let space = space_of(model, directions)?;
         let statistics = Statistics::of(self.policy, model, directions)?;
@@ -305,15 +322,15 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
         let order = order(&shape).into_iter();
         let waiting: Vec<usize> = order.filter(|&index| gathered.is_waiting(index)).collect();
         let chunks: Vec<&[usize]> = waiting
-            .chunks(self.chunk_size(waiting.len(), num_batches))
+            .chunks(chunk_size(workers.count(), waiting.len(), num_batches))
             .collect();
-        each_chunk(evaluator, self.threads, &chunks, |chunk| {
+        each_chunk(evaluator, workers, &chunks, |chunk| {
             gathered.keep(&chunk, |progress| risk.report(progress))
         })?;
         Ok(gathered.into_landscape())
     }
 
-    fn check(&self, directions: usize, draws: Draws) -> Result<(), LandscapeError> {
+    fn check(&self, directions: usize) -> Result<(), LandscapeError> {
         let axes = self.grids.len();
         if axes == 0 || axes != directions {
             return Err(LandscapeError::Axes { axes, directions });
@@ -331,12 +348,37 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
         }
         self.check_names()?;
         ensure("threads", self.threads as f64, 1.0..=1024.0)?;
+        Ok(())
+    }
+
+    /// What evaluates the points, given the devices of the loss and its draws.
+    fn workers<'w>(
+        &self,
+        spread: Option<&'w (Devices, usize)>,
+        draws: Draws,
+        model: &M,
+    ) -> Result<Workers<'w>, LandscapeError> {
+        let workers = match spread {
+            Some((devices, main)) => Workers::Devices(devices, *main),
+            None => Workers::Threads(self.threads),
+        };
+        if self.threads > 1 {
+            let mut devices = spread.map(|(devices, _)| devices.len());
+            for (_, metric) in &self.metrics {
+                let own = metric.spread(model)?;
+                devices = devices.or(own.map(|(devices, _)| devices.len()));
+            }
+            if let Some(devices) = devices {
+                let threads = self.threads;
+                return Err(LandscapeError::ThreadsOnDevices { threads, devices });
+            }
+        }
         let metrics = self.metrics.iter().map(|(_, metric)| metric.draws());
         let is_drawn = metrics.chain([draws]).any(|draws| draws != Draws::Refused);
-        if self.threads > 1 && is_drawn {
+        if workers.count() > 1 && is_drawn {
             return Err(LandscapeError::DrawsOnThreads);
         }
-        Ok(())
+        Ok(workers)
     }
 
     /// Every column of the table needs a name of its own.
@@ -357,17 +399,6 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
         Ok(())
     }
 
-    /// How many points are read together.
-    fn chunk_size(&self, num_points: usize, num_batches: usize) -> usize {
-        let together = READ_TOGETHER / num_batches.max(1);
-        // Every thread gets several chunks, so that all end at about the same time.
-        let share = match self.threads {
-            1 => together,
-            threads => num_points.div_ceil(threads.saturating_mul(4)),
-        };
-        together.min(share).max(1)
-    }
-
     /// The names of all values, and what they are values of.
     #[cfg(feature = "files")]
     fn columns<'r>(
@@ -381,4 +412,15 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
         }
         columns
     }
+}
+
+/// How many points are read together.
+fn chunk_size(workers: usize, num_points: usize, num_batches: usize) -> usize {
+    let together = READ_TOGETHER / num_batches.max(1);
+    // Every worker gets several chunks, so that all end at about the same time.
+    let share = match workers {
+        1 => together,
+        workers => num_points.div_ceil(workers.saturating_mul(4)),
+    };
+    together.min(share).max(1)
 }

@@ -1,8 +1,9 @@
 use burn::module::Module;
+use burn::tensor::Device;
 
 use super::{Direction, LandscapeError};
 use crate::loss::{LossError, NormalizationPolicy, Risk};
-use crate::space::RunningStatistics;
+use crate::space::{RunningStatistics, SpaceError};
 
 /// How the running statistics of the model at a point are set.
 #[derive(Clone)]
@@ -54,6 +55,23 @@ impl Statistics {
             drop(here.clone().axpby(1.0, 0.0, change)?);
         }
         Ok(Self::Interpolate { here, changes })
+    }
+
+    /// The same on another device.
+    pub(super) fn on(self, device: &Device) -> Result<Self, SpaceError> {
+        match self {
+            Self::Leave | Self::Reestimate(_) => Ok(self),
+            Self::Interpolate { here, changes } => {
+                let moved = |change: Option<RunningStatistics>| {
+                    change.map(|change| change.on(device)).transpose()
+                };
+                let changes = changes.into_iter().map(moved);
+                Ok(Self::Interpolate {
+                    here: here.on(device)?,
+                    changes: changes.collect::<Result<Vec<_>, SpaceError>>()?,
+                })
+            }
+        }
     }
 
     /// The model of a center with its statistics, if they are not its own.

@@ -1,4 +1,4 @@
-//! The chunks of a grid, one after another or on several threads.
+//! The chunks of a grid, one after another, on several threads or on several devices.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -11,18 +11,45 @@ use burn::module::Module;
 use super::LandscapeError;
 use super::evaluator::{Chunk, Evaluator};
 use crate::loss::scalar::called;
+use crate::loss::{Devices, in_order};
+
+/// What evaluates the chunks.
+#[derive(Clone, Copy)]
+pub(super) enum Workers<'w> {
+    /// So many threads, with the device of the model.
+    Threads(usize),
+    /// A thread for each device, and the place of that of the model among them.
+    Devices(&'w Devices, usize),
+}
+
+impl Workers<'_> {
+    pub(super) fn count(self) -> usize {
+        match self {
+            Self::Threads(threads) => threads,
+            Self::Devices(devices, _) => devices.len(),
+        }
+    }
+}
 
 /// Passes the values of every chunk to `keep`, in order, until it breaks.
 ///
-/// Threads take the next chunk when they are done with one, and `keep` runs on the calling thread: what it sees does not
+/// Threads take the next chunk when they are done with one, devices take turns, and `keep` runs on the calling thread: what it sees does not
 /// depend on their number. An error ends the work where it would end on one thread, and a panic on a thread is an error.
 pub(super) fn each_chunk<M: Module>(
     mut evaluator: Evaluator<'_, M>,
-    threads: usize,
+    workers: Workers<'_>,
     chunks: &[&[usize]],
     mut keep: impl FnMut(Chunk) -> Result<ControlFlow<()>, LandscapeError>,
 ) -> Result<(), LandscapeError> {
-    let threads = threads.min(chunks.len());
+    if chunks.is_empty() {
+        return Ok(());
+    }
+    let threads = match workers {
+        Workers::Devices(devices, main) => {
+            return on_devices(&evaluator, (devices, main), chunks, keep);
+        }
+        Workers::Threads(threads) => threads.min(chunks.len()),
+    };
     if threads > 1 {
         let evaluators = (0..threads).map(|_| evaluator.for_thread()).collect();
         return on_threads(evaluators, chunks, keep);
@@ -33,6 +60,29 @@ pub(super) fn each_chunk<M: Module>(
         }
     }
     Ok(())
+}
+
+fn on_devices<M: Module>(
+    evaluator: &Evaluator<'_, M>,
+    (devices, main): (&Devices, usize),
+    chunks: &[&[usize]],
+    keep: impl FnMut(Chunk) -> Result<ControlFlow<()>, LandscapeError>,
+) -> Result<(), LandscapeError> {
+    let copies = (0..devices.len()).map(|_| evaluator.for_thread());
+    let copies: Vec<Evaluator<'_, M>> = copies.collect();
+    let mut chunks = chunks.iter();
+    in_order(
+        (devices, main),
+        copies,
+        |worker, copy| copy.on(worker.device()),
+        |worker, evaluator, points| {
+            let chunk = evaluator.chunk(points)?;
+            worker.note(chunk.num_batches);
+            Ok(chunk)
+        },
+        || Ok(chunks.next().copied()),
+        keep,
+    )
 }
 
 fn on_threads<M: Module>(
@@ -86,3 +136,6 @@ fn on_threads<M: Module>(
         outcome.map(|_| ())
     })
 }
+
+#[cfg(all(test, feature = "flex", feature = "ndarray"))]
+mod tests;

@@ -3,6 +3,7 @@ use std::collections::VecDeque;
 use burn::tensor::{Bool, Device, Float, Int, Tensor};
 
 use super::LossError;
+use crate::space::{SpaceError, Transfer};
 
 /// The input of one evaluation of a loss: tensors whose first axis is the example.
 ///
@@ -166,6 +167,15 @@ struct Mover<'a> {
 }
 
 batch_mapper!(Mover<'_>, |this, tensor| tensor.to_device(this.device));
+
+/// The batch on another device, with the limit on waits of this thread. A panic of Burn is an error.
+pub(super) fn moved_to<B: Batch>(batch: B, device: &Device) -> Result<B, SpaceError> {
+    let mut transfer = Transfer::to(device);
+    let batch = batch.map_tensors(&mut transfer);
+    transfer.finish(batch)
+}
+
+batch_mapper!(Transfer<'_>, |this, tensor| this.moved(tensor));
 
 macro_rules! batch_tensor {
     ($kind:ty, $map:ident) => {

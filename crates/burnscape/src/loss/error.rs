@@ -1,6 +1,7 @@
 use burnscape_linearize::LinearizeError;
 use thiserror::Error;
 
+use super::DeviceError;
 use crate::space::SpaceError;
 
 /// Errors in the evaluation of a loss over data.
@@ -183,7 +184,16 @@ pub enum LossError {
         /// The difference of losses or gradients, relative to their size.
         defect: f64,
     },
+    /// The devices of the risk cannot be used, or one of them failed.
+    #[error(transparent)]
+    Device(Box<DeviceError>),
     /// The parameters or vectors are invalid.
     #[error(transparent)]
     Space(#[from] SpaceError),
+}
+
+impl From<DeviceError> for LossError {
+    fn from(error: DeviceError) -> Self {
+        Self::Device(Box::new(error))
+    }
 }

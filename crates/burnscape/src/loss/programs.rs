@@ -33,7 +33,7 @@ struct Known {
     is_checked: bool,
 }
 
-/// How many programs are kept, one for each set of shapes of a batch.
+/// How many programs are kept for a device, one for each set of shapes of a batch.
 pub(crate) const MOST_PROGRAMS: usize = 8;
 
 /// The seed of draws while a program is compared with Burn.
@@ -161,9 +161,13 @@ impl Programs {
             batch: &values,
         };
         let result = work(&mut known, given)?;
+        let device = known.device.clone();
         programs.push(known);
-        if programs.len() > MOST_PROGRAMS {
-            programs.remove(0);
+        let mut own = programs.iter().filter(|known| known.device == device);
+        if own.nth(MOST_PROGRAMS).is_some()
+            && let Some(first) = programs.iter().position(|known| known.device == device)
+        {
+            programs.remove(first);
         }
         Ok(result)
     }

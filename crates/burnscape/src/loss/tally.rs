@@ -25,6 +25,20 @@ pub(crate) fn examples_and_weight<B: Batch>(
     Ok((examples, weight))
 }
 
+/// The value of a loss: one host synchronization.
+pub(super) fn read_loss(loss: Tensor<1>) -> Result<f64, LossError> {
+    Ok(LeafVector::dots(&[], &[loss])?.1[0])
+}
+
+/// Returns an error for a loss that is not finite.
+pub(super) fn check_finite(batch: usize, value: f64) -> Result<(), LossError> {
+    if value.is_finite() {
+        Ok(())
+    } else {
+        Err(LossError::NonFinite { batch, value })
+    }
+}
+
 /// The running sums of a pass.
 #[derive(Default)]
 pub(super) struct Tally {
@@ -57,21 +71,10 @@ impl Tally {
         let completed = each(source, |index, batch| {
             let (examples, weight) = batch.examples_and_weight(index)?;
             let (loss, rest) = evaluate(index, batch)?;
-            let value = LeafVector::dots(&[], &[loss])?.1[0];
-            if !value.is_finite() {
-                return Err(LossError::NonFinite {
-                    batch: index,
-                    value,
-                });
-            }
+            let value = read_loss(loss)?;
+            check_finite(index, value)?;
             collect(rest, weight)?;
-            self.sum += match self.reduction {
-                Reduction::Mean => weight * value,
-                Reduction::Sum => value,
-            };
-            self.weight += weight;
-            self.num_examples += examples;
-            self.num_batches += 1;
+            self.add(examples, weight, value);
             let progress = Progress::new(work, self.num_batches);
             Ok::<_, LossError>(report(progress.of(total).value(value)))
         })?;
@@ -80,6 +83,17 @@ impl Tally {
         } else {
             Ok(completed)
         }
+    }
+
+    /// Adds the loss of a batch.
+    pub(super) fn add(&mut self, examples: usize, weight: f64, value: f64) {
+        self.sum += match self.reduction {
+            Reduction::Mean => weight * value,
+            Reduction::Sum => value,
+        };
+        self.weight += weight;
+        self.num_examples += examples;
+        self.num_batches += 1;
     }
 
     pub(super) fn value(&self) -> f64 {

@@ -6,7 +6,7 @@ use burnscape_linearize::Inputs;
 
 use super::batch::batch_mapper;
 use super::{Batch, BatchMapper, Digest};
-use crate::space::SpaceError;
+use crate::space::{SpaceError, downloaded};
 
 /// Declares the tensors of a batch as inputs of a trace.
 pub(crate) fn traced<B: Batch>(batch: B, inputs: &mut Inputs<'_>) -> B {
@@ -69,28 +69,28 @@ impl Fingerprint {
         #[derive(Default)]
         struct Digests {
             digests: Vec<u64>,
-            failed: Option<String>,
+            failed: Option<SpaceError>,
         }
         impl Digests {
-            fn add<E: std::fmt::Debug>(&mut self, data: Result<TensorData, E>) {
+            fn add(&mut self, data: Result<TensorData, SpaceError>) {
                 match data {
                     Ok(data) => {
                         let mut digest = Digest::new();
                         digest.bytes(data.as_bytes().iter().copied());
                         self.digests.push(digest.value());
                     }
-                    Err(error) => self.failed = Some(format!("{error:?}")),
+                    Err(error) => self.failed = Some(error),
                 }
             }
         }
         batch_mapper!(Digests, |this, tensor| {
-            this.add(tensor.clone().inner().try_into_data());
+            this.add(downloaded(tensor.clone().inner()));
             tensor
         });
         let mut found = Digests::default();
         let _ = batch.map_tensors(&mut found);
         match found.failed {
-            Some(message) => Err(SpaceError::Device { message }),
+            Some(error) => Err(error),
             None => Ok(Self(found.digests)),
         }
     }

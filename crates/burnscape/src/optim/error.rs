@@ -3,7 +3,7 @@ use thiserror::Error;
 use super::Need;
 use crate::OutOfRange;
 use crate::curvature::CurvatureError;
-use crate::loss::LossError;
+use crate::loss::{LossError, WorkerError};
 use crate::space::SpaceError;
 
 /// An error of an optimizer: of its configuration, a step or a record. The model's weights are then unchanged.
@@ -162,4 +162,14 @@ pub enum OptimError {
         /// The Euclidean distance.
         distance: f64,
     },
+}
+
+impl WorkerError for OptimError {
+    fn device_failure(&self) -> Option<String> {
+        match self {
+            Self::Loss(error) => error.device_failure(),
+            Self::Space(error) => LossError::from(error.clone()).device_failure(),
+            _ => None,
+        }
+    }
 }

@@ -1,10 +1,12 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::loss::LossError;
 use crate::loss::scalar::gradients;
-use crate::space::{LeafVector, ParamSpace, SpaceError, Wide, to_host};
+use crate::space::{
+    LeafVector, ParamSpace, SpaceError, Wide, as_accumulator, moved, scaled, to_host,
+};
 
 /// A loss and its gradients at one point.
 #[derive(Debug)]
@@ -59,6 +61,30 @@ impl LossValue {
         let scalars: Vec<Tensor<1>> = self.take_tensor().into_iter().collect();
         let (dots, values) = LeafVector::wide_dots(pairs, &scalars)?;
         Ok((dots, self.number().or(values.first().copied())))
+    }
+
+    /// The loss on a device, or the number.
+    pub(super) fn on(self, device: &Device) -> Result<Self, SpaceError> {
+        match self {
+            Self::Tensor(tensor) => Ok(Self::Tensor(moved(tensor, device)?)),
+            known => Ok(known),
+        }
+    }
+
+    /// The sum of losses on one device, each with its weight; unknown unless all are known in the same way.
+    pub(super) fn weighted_sum(losses: impl IntoIterator<Item = (f64, Self)>) -> Self {
+        let terms = losses.into_iter().map(|(weight, loss)| match loss {
+            // Half precision would lose digits of the sum.
+            Self::Tensor(tensor) => Self::Tensor(scaled(as_accumulator(tensor), weight)),
+            Self::Number(number) => Self::Number(weight * number),
+            Self::Unknown => Self::Unknown,
+        });
+        let sum = terms.reduce(|sum, term| match (sum, term) {
+            (Self::Tensor(sum), Self::Tensor(term)) => Self::Tensor(sum + term),
+            (Self::Number(sum), Self::Number(term)) => Self::Number(sum + term),
+            _ => Self::Unknown,
+        });
+        sum.unwrap_or(Self::Unknown)
     }
 
     /// The number, if it is one already.

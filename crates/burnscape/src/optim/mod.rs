@@ -45,8 +45,8 @@ pub use saddle::{
     SecondOrderPoint,
 };
 pub use sam::{
-    Ascended, Ascent, AscentContext, AscentDirection, AscentRule, CustomAscent, DescentGradient,
-    Metric, Need, Perturbation, RhoGroup, RhoSchedule, Sam, SamConfig,
+    Ascended, Ascent, AscentContext, AscentDirection, AscentRule, AscentScope, CustomAscent,
+    DescentGradient, Metric, Need, Perturbation, RhoGroup, RhoSchedule, Sam, SamConfig,
 };
 pub use subspace::{
     IntrinsicDimension, IntrinsicDimensionConfig, RandomSubspaceConfig, SubspaceOptimizer,

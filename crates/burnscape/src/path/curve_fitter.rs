@@ -162,7 +162,8 @@ impl<M: Module, C: Curve<M>, O> CurveFitter<M, C, O> {
     /// Every parameter moves. The model is in the mode of the fit ([`CurveFitterConfig::with_mode`]), by default in
     /// training mode, whatever the mode of the risk. With a [draws seed](Risk::with_draws_seed) the random
     /// numbers of a step are a function of the seed and the number of the step; without one they come from
-    /// the device, as in training.
+    /// the device, as in training. Steps are taken on the device of the ends, one batch after another: further devices of
+    /// the [risk](Risk::with_devices) are not used.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
 use burn::module::Module;
 
-use super::calibration::calibrate;
 use super::gram::Gram;
+use super::profile_points::{Place, ProfilePoints, Row, Valued};
 use super::{Curve, CurveProfile, PathError, PathValues, PolygonalChain};
-use crate::loss::{Classes, LossError, NormalizationPolicy, Progress, Risk, Work};
+use crate::loss::{Classes, NormalizationPolicy, Progress, Risk, Work};
 use crate::range::OutOfRange;
 use crate::space::Grid;
 
@@ -44,6 +44,15 @@ use crate::space::Grid;
 /// of its risk, and takes about 30 passes over the logits with a host synchronization each. Controls are two more
 /// profiles.
 ///
+/// # Several devices
+///
+/// A risk with [several devices](Risk::with_devices) measures several points at a time: the devices take turns,
+/// with the data of all risks moved there for each pass. The values are those of one device as far as
+/// the devices compute the same, bit for bit, and the observer of the risk sees the same points in the same order, but no
+/// batches. Devices of the test risk and of metrics, and their observers, are not used. Points are made, and
+/// calibrated, on the device of the ends. If a risk [draws](Risk::with_draws_seed) random numbers, points are measured one
+/// after another, each with the devices of its risk. Memory: one model for each device.
+///
 /// # Defaults
 ///
 /// 61 points (Garipov et al. 2018), statistics re-estimated over all training data, no calibration, no controls.
@@ -61,17 +70,6 @@ pub struct CurveProfileConfig<'a, M> {
     num_points: usize,
     grid: Option<Grid>,
     controls_seed: Option<u64>,
-}
-
-/// A risk of any kind.
-trait Valued<M> {
-    fn value(&self, model: &M) -> Result<f64, LossError>;
-}
-
-impl<M: Module, K> Valued<M> for Risk<'_, M, K> {
-    fn value(&self, model: &M) -> Result<f64, LossError> {
-        Ok(self.whole_loss(model)?.value)
-    }
 }
 
 impl<M> std::fmt::Debug for CurveProfileConfig<'_, M> {
@@ -196,7 +194,8 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
     /// [`PathError::Space`] for fewer than two places, [`PathError::OutOfRange`] if they do not start at 0 and
     /// end at 1; [`PathError::NonFinite`] with the place of a loss or metric that is not finite;
     /// [`PathError::BadTargets`] if labels do not fit the logits; [`PathError::Loss`] for data
-    /// that are empty or losses that are not one number; those of [`Risk::reestimate`](crate::loss::Risk::reestimate).
+    /// that are empty or losses that are not one number, and for a device that fails; those of
+    /// [`Risk::reestimate`](crate::loss::Risk::reestimate).
     pub fn run<K>(
         &self,
         risk: &Risk<'_, M, K>,
@@ -254,36 +253,38 @@ impl<'a, M: Module> CurveProfileConfig<'a, M> {
         let gram = curve.control_points().gram()?;
         let is_still = gram.is_zero();
         let train: &dyn Valued<M> = risk;
-        let mut measured = vec![("train_loss", train)];
-        measured.extend(self.test.iter().map(|test| ("test_loss", *test)));
+        let mut risks = vec![("train_loss", train)];
+        risks.extend(self.test.iter().map(|test| ("test_loss", *test)));
         let metrics = self.metrics.iter();
-        measured.extend(metrics.map(|(name, metric)| (name.as_str(), *metric)));
+        risks.extend(metrics.map(|(name, metric)| (name.as_str(), *metric)));
+        let points = ProfilePoints {
+            risks,
+            calibration: self.calibration,
+            policy: self.policy,
+        };
+        let places = times.iter().map(|&t| Place {
+            t,
+            // Rounding would move a path that does not move.
+            taken_at: if is_still && t < 1.0 { 0.0 } else { t },
+        });
+        let places: Vec<Place> = places.collect();
         let mut rows: Vec<Vec<f64>> = Vec::new();
         let (mut betas, mut calibrated) = (Vec::new(), Vec::new());
-        for &t in times {
-            // Rounding would move a path that does not move.
-            let place = if is_still && t < 1.0 { 0.0 } else { t };
-            let model = self.policy.point(risk, curve, place)?;
-            let calibration = self.calibration.map(|risk| calibrate(risk, &model, t));
-            let calibration = calibration.transpose()?;
-            let row = measured
-                .iter()
-                .map(|(name, risk)| risk.value(&model).map_err(PathError::at(t, name)));
-            let row = match row.collect::<Result<Vec<f64>, _>>() {
-                Err(PathError::Stopped) => break,
-                row => row?,
-            };
-            let train_loss = row[0];
-            rows.push(row);
+        points.each(risk, curve, &places, |row| {
+            let Row {
+                values,
+                calibration,
+            } = row;
+            let train_loss = values.first().copied();
+            rows.push(values);
             if let Some((beta, loss)) = calibration {
                 betas.push(beta);
                 calibrated.push(loss);
             }
             let progress = Progress::new(Work::Point, rows.len()).of(times.len());
-            if risk.report(progress.value(train_loss)).is_break() {
-                break;
-            }
-        }
+            risk.report(progress.value(train_loss))
+        })?;
+        let measured = points.risks;
         let completed = rows.len() == times.len();
         let times = times[..rows.len()].to_vec();
         let lengths = chord_lengths(curve, &gram, &times)?;

@@ -28,6 +28,8 @@ use crate::range::{OutOfRange, POSITIVE, ensure};
 /// a forward pass over the data for every place and pivot (and another if statistics are re-estimated). Memory: pivots,
 /// their gradients, the vectors between them, and one model.
 ///
+/// Pivots move on the device of the ends. The passes between cycles use all [devices](Risk::with_devices) of the risk.
+///
 /// # Reproducibility
 ///
 /// Random numbers of the loss in a step are a function of the risk's

@@ -2,7 +2,7 @@ use burnscape_topology::TopologyError;
 use thiserror::Error;
 
 use crate::OutOfRange;
-use crate::loss::{LossError, Risk};
+use crate::loss::{LossError, Risk, WorkerError};
 use crate::optim::OptimError;
 use crate::space::SpaceError;
 
@@ -144,6 +144,16 @@ impl From<LossError> for PathError {
         match error {
             LossError::Stopped { .. } => Self::Stopped,
             other => Self::Loss(other),
+        }
+    }
+}
+
+impl WorkerError for PathError {
+    fn device_failure(&self) -> Option<String> {
+        match self {
+            Self::Loss(error) => error.device_failure(),
+            Self::Space(error) => LossError::from(error.clone()).device_failure(),
+            _ => None,
         }
     }
 }

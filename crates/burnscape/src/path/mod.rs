@@ -32,6 +32,7 @@ mod model_tree;
 mod normalized_point;
 mod path_values;
 mod polygonal_chain;
+mod profile_points;
 mod quadrature;
 mod rate;
 mod simplex;

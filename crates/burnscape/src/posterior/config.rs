@@ -181,6 +181,11 @@ impl PosteriorConfig {
     }
 
     /// The number of threads that share the chains, 1024 at most. It does not change the result.
+    ///
+    /// A risk with [several devices](crate::loss::Risk::with_devices) spreads each loss and gradient over all of them, from
+    /// every thread of chains: one thread of chains is then enough, unless a pass is too short to keep the devices
+    /// busy. A single batch, as with [`with_batches_per_step`](Self::with_batches_per_step), is evaluated on the device of
+    /// the model.
     #[must_use]
     pub fn with_num_threads(mut self, num_threads: usize) -> Self {
         self.num_threads = num_threads;

@@ -203,6 +203,17 @@ pub enum SpaceError {
         /// The message of the device.
         message: String,
     },
+    /// A device did not answer within the limit.
+    #[error(
+        "the device has not answered for {seconds} s, and {blocked_threads} threads wait for it; raise the limit, or go on \
+         without the device"
+    )]
+    TimedOut {
+        /// The limit in seconds.
+        seconds: f64,
+        /// The threads that wait for the device, and may stay until the process ends.
+        blocked_threads: usize,
+    },
     /// The device for the bases of Krylov methods cannot be used.
     #[error(
         "no basis can be stored on {device}: {message}; pass another device to `with_basis_device`, or none to store it \

@@ -1,15 +1,25 @@
-use burn::tensor::{DType, Tensor};
+use burn::tensor::kind::Basic;
+use burn::tensor::{DType, Tensor, TensorData};
 
 use super::SpaceError;
+use super::wait::waited;
 
 /// Downloads a tensor: one host synchronization.
 pub(crate) fn to_host(values: Tensor<1>) -> Result<Vec<f64>, SpaceError> {
     #[cfg(test)]
     READS.set(READS.get() + 1);
-    let data = values.try_into_data().map_err(|error| SpaceError::Device {
-        message: format!("{error:?}"),
-    })?;
-    Ok(data.iter::<f64>().collect())
+    Ok(downloaded(values)?.iter::<f64>().collect())
+}
+
+/// The data of a tensor of any kind, with the limit on waits of this thread.
+pub(crate) fn downloaded<const D: usize, K: Basic + Send + 'static>(
+    tensor: Tensor<D, K>,
+) -> Result<TensorData, SpaceError> {
+    let read = move || {
+        let data = tensor.try_into_data();
+        data.map_err(|error| format!("{error:?}"))
+    };
+    waited(read)?.map_err(|message| SpaceError::Device { message })
 }
 
 /// Downloads one-element tensors, with one transfer per element type.

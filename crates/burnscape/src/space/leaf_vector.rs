@@ -8,6 +8,7 @@ use super::cast::{as_accumulator, as_dtype};
 use super::products::{self, Part};
 use super::range::{scaled, scaled_wide};
 use super::read::{self, Present};
+use super::wait::moved;
 use super::wide::Wide;
 use super::write::{Edit, Purpose, edited_copy};
 use super::{ParamLeaf, ParamSpace, SpaceError, rank};
@@ -394,6 +395,24 @@ impl LeafVector {
         Ok(Self {
             space: space.clone(),
             leaves: self.leaves,
+        })
+    }
+
+    /// Moves the vector to `space`, which may belong to a model on another device.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::DifferentSpaces`], [`SpaceError::Device`], [`SpaceError::TimedOut`].
+    pub(crate) fn on(self, space: &ParamSpace) -> Result<Self, SpaceError> {
+        self.space.check_same_parameters(space)?;
+        let there = |value: Option<Tensor<1>>| {
+            let moved = value.map(|value| moved(value, space.device()));
+            moved.transpose()
+        };
+        let leaves = self.leaves.into_iter().map(there);
+        Ok(Self {
+            space: space.clone(),
+            leaves: leaves.collect::<Result<_, _>>()?,
         })
     }
 

@@ -229,6 +229,18 @@ impl ParamSpace {
     ///
     /// [`SpaceError::DifferentSpaces`] with the first leaf that differs.
     pub fn check_same(&self, other: &Self) -> Result<(), SpaceError> {
+        self.check_same_parameters(other)?;
+        if self.shared.device != other.shared.device {
+            return Err(SpaceError::DifferentSpaces {
+                expected: format!("{:?}", self.shared.device),
+                found: format!("{:?}", other.shared.device),
+            });
+        }
+        Ok(())
+    }
+
+    /// Same as [`check_same`](Self::check_same) for spaces that may be on two devices.
+    pub(super) fn check_same_parameters(&self, other: &Self) -> Result<(), SpaceError> {
         if Arc::ptr_eq(&self.shared, &other.shared) {
             return Ok(());
         }
@@ -245,12 +257,6 @@ impl ParamSpace {
             if !same || a.duplicates != b.duplicates {
                 return differ(a.describe(), b.describe());
             }
-        }
-        if self.shared.device != other.shared.device {
-            return differ(
-                format!("{:?}", self.shared.device),
-                format!("{:?}", other.shared.device),
-            );
         }
         Ok(())
     }

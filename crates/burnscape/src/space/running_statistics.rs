@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::SpaceError;
 use super::cast::{as_accumulator, as_dtype};
 use super::context::ParamContext;
 use super::module_path::{ModulePath, follow_path};
 use super::read::Contexts;
+use super::wait::moved;
 
 /// The running statistics of a model's normalization layers, which its forward pass writes in training mode.
 /// Frozen parameters are not included.
@@ -127,6 +128,18 @@ impl RunningStatistics {
             Some(other) => f(as_accumulator(value), as_accumulator(other.values.clone())),
             None => value,
         })
+    }
+
+    /// The statistics on another device.
+    ///
+    /// # Errors
+    ///
+    /// [`SpaceError::Device`], [`SpaceError::TimedOut`].
+    pub(crate) fn on(mut self, device: &Device) -> Result<Self, SpaceError> {
+        for value in self.values.values_mut() {
+            value.values = moved(value.values.clone(), device)?;
+        }
+        Ok(self)
     }
 
     /// Writes the statistics to `model` *and every clone that shares them*; pass an

@@ -82,17 +82,46 @@ pub(super) fn rewritten_copy<M: Module>(
             (trained, true)
         }
     };
+    let rewriter = Rewriter {
+        contexts,
+        edits,
+        salt,
+        ..Rewriter::default()
+    };
+    restored(plain, is_autodiff, strategy, rewriter)
+}
+
+/// A copy of `model` whose numbers `relocate` has moved, for instance to another device. It is given a model without
+/// autodiff that shares nothing with the original, so that what it moves is not part of a graph.
+pub(super) fn relocated_copy<M: Module, E>(
+    model: &M,
+    relocate: impl FnOnce(M) -> Result<M, E>,
+) -> Result<M, E> {
+    let contexts = Contexts::of(model);
+    let strategy = contexts.checkpointing().unwrap_or_default();
+    let mut floats = contexts.floats.iter();
+    let is_autodiff = floats.any(|(_, context)| context.is_autodiff());
+    let plain = relocate(model.valid())?;
+    let rewriter = Rewriter {
+        contexts,
+        ..Rewriter::default()
+    };
+    Ok(restored(plain, is_autodiff, strategy, rewriter))
+}
+
+/// A plain model, rewritten, on autodiff again if it was.
+fn restored<M: Module>(
+    plain: M,
+    is_autodiff: bool,
+    strategy: GradientCheckpointingStrategy,
+    mut rewriter: Rewriter,
+) -> M {
     let copy = if is_autodiff && strategy == GradientCheckpointingStrategy::default() {
         plain.train()
     } else {
         plain
     };
-    copy.map(&mut Rewriter {
-        contexts,
-        edits,
-        salt,
-        ..Rewriter::default()
-    })
+    copy.map(&mut rewriter)
 }
 
 #[derive(Default)]

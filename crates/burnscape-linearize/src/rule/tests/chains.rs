@@ -234,7 +234,7 @@ fn random_chains_are_the_limit_of_differences_once_and_twice() {
     hold(200, [7; 32]);
 }
 
-/// `cargo test --workspace --features train,ndarray,progress,files,report --lib -- --ignored ten_thousand --nocapture`
+/// `cargo test --workspace --features train,ndarray,progress,files,report,remote --lib -- --ignored ten_thousand --nocapture`
 #[test]
 #[ignore = "takes minutes"]
 fn ten_thousand_random_chains_are_the_limit_of_differences_once_and_twice() {

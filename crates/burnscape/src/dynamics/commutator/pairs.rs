@@ -3,7 +3,7 @@ use rand::seq::SliceRandom;
 
 use crate::curvature::CurvatureError;
 use crate::dynamics::DynamicsError;
-use crate::loss::{DataReading, LossError, Risk};
+use crate::loss::{DataReading, DeviceError, LossError, Risk};
 use crate::range::ensure;
 use crate::space::stream;
 
@@ -131,6 +131,17 @@ impl Pairs {
             )
             | CurvatureError::NonFiniteGradient { batch, .. }
             | CurvatureError::NonFiniteProduct { batch, .. } => *batch = self.batch(*batch),
+            CurvatureError::Loss(LossError::Device(failure)) => {
+                if let DeviceError::Failed {
+                    batch: Some(batch), ..
+                }
+                | DeviceError::TimedOut {
+                    batch: Some(batch), ..
+                } = &mut **failure
+                {
+                    *batch = self.batch(*batch);
+                }
+            }
             _ => {}
         }
         error
@@ -244,6 +255,17 @@ mod tests {
             error.to_string().contains("the gradient of batch 2"),
             "{error}"
         );
+        let failed = |batch| DeviceError::Failed {
+            device: "Flex".to_string(),
+            index: 1,
+            batch,
+            message: "out of memory".to_string(),
+        };
+        for (part, batch) in [(Some(5), Some(2)), (None, None)] {
+            let error = CurvatureError::Loss(failed(part).into());
+            let expected = CurvatureError::Loss(failed(batch).into());
+            assert_eq!(found.located(error), expected);
+        }
         let error = found.check_same(&[1, 2, 3, 4, 5, 6], &[1, 2, 0, 4, 5, 6]);
         assert_eq!(error, Err(LossError::DataChanged { batch: 1 }.into()));
         let error = found.check_same(&[1, 2, 3, 4, 5], &[1, 2, 3, 4, 5, 6]);

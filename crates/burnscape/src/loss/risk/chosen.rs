@@ -65,10 +65,9 @@ impl<'a, M: Module + 'a, K> Risk<'a, M, K> {
             Draws::Seeded(seed) => Draws::OneBatch(mix(seed, index as u64)),
             other => other,
         };
-        Risk {
-            draws,
-            ..self.chosen(examples, vec![part])
-        }
+        // Several devices have nothing to divide.
+        let own = self.chosen(examples, vec![part]).without_devices();
+        Risk { draws, ..own }
     }
 }
 
@@ -86,21 +85,23 @@ impl<M> Data for Chosen<'_, M> {
     }
 
     fn visit_tensors(&self, visit: &mut VisitTensors<'_>) {
-        self.visit(&mut |part| visit(part.map(|part| part.tensors())));
+        self.visit(&mut |index, part| visit(index, part.map(|part| part.tensors())));
     }
 
     fn visit_tensor_parts(&self, examples: usize, visit: &mut VisitTensors<'_>) {
-        self.visit_parts(examples, &mut |part| visit(part.map(|part| part.tensors())));
+        self.visit_parts(examples, &mut |index, part| {
+            visit(index, part.map(|part| part.tensors()))
+        });
     }
 }
 
 impl<M> Source<M> for Chosen<'_, M> {
     fn visit(&self, visit: &mut Visit<'_, M>) {
         let mut waiting = self.parts.as_slice();
-        let (mut index, mut first) = (0, 0);
-        self.whole.visit(&mut |batch| {
+        let (mut first, mut number) = (0, 0);
+        self.whole.visit(&mut |index, batch| {
             let flow = match counted(batch, index) {
-                Err(error) => visit(Err(error)),
+                Err(error) => visit(number, Err(error)),
                 Ok((count, batch)) => {
                     let size = self.examples.unwrap_or(count).max(1);
                     let end = first + count.div_ceil(size);
@@ -108,13 +109,15 @@ impl<M> Source<M> for Chosen<'_, M> {
                         waiting.split_at(waiting.partition_point(|&part| part < end));
                     let start = |part: &usize| (part - first) * size;
                     let flow = own.iter().map(start).try_for_each(|start| {
-                        visit_range(batch, start..count.min(start + size), count, visit)
+                        let examples = start..count.min(start + size);
+                        let flow = visit_range(batch, number, examples, count, visit);
+                        number += 1;
+                        flow
                     });
                     (waiting, first) = (later, end);
                     flow
                 }
             };
-            index += 1;
             if waiting.is_empty() {
                 ControlFlow::Break(())
             } else {
@@ -124,42 +127,45 @@ impl<M> Source<M> for Chosen<'_, M> {
     }
 
     fn visit_parts(&self, examples: usize, visit: &mut Visit<'_, M>) {
-        let (mut index, size) = (0, examples.max(1));
-        self.visit(&mut |part| {
-            let flow = match counted(part, index) {
-                Err(error) => visit(Err(error)),
-                Ok((count, part)) => (0..count).step_by(size).try_for_each(|start| {
-                    visit_range(part, start..count.min(start + size), count, visit)
-                }),
-            };
-            index += 1;
-            flow
+        let (mut number, size) = (0, examples.max(1));
+        self.visit(&mut |index, part| match counted(part, index) {
+            Err(error) => visit(number, Err(error)),
+            Ok((count, part)) => (0..count).step_by(size).try_for_each(|start| {
+                let examples = start..count.min(start + size);
+                let flow = visit_range(part, number, examples, count, visit);
+                number += 1;
+                flow
+            }),
         });
     }
 }
 
-type Counted<'b, M> = Result<(usize, &'b dyn RiskBatch<M>), LossError>;
+pub(super) type Counted<'b, M> = Result<(usize, &'b dyn RiskBatch<M>), LossError>;
 
 /// A batch and the number of its examples.
-fn counted<M>(batch: Result<&dyn RiskBatch<M>, LossError>, index: usize) -> Counted<'_, M> {
+pub(super) fn counted<M>(
+    batch: Result<&dyn RiskBatch<M>, LossError>,
+    index: usize,
+) -> Counted<'_, M> {
     let batch = batch?;
     let (count, _) = batch.examples_and_weight(index)?;
     Ok((count, batch))
 }
 
-/// Passes some of the `count` examples of a batch to `visit`.
+/// Passes some of the `count` examples of a batch to `visit`, as the part `number`.
 fn visit_range<M>(
     batch: &dyn RiskBatch<M>,
+    number: usize,
     examples: Range<usize>,
     count: usize,
     visit: &mut Visit<'_, M>,
 ) -> ControlFlow<()> {
     if examples.len() == count {
-        return visit(Ok(batch));
+        return visit(number, Ok(batch));
     }
     match batch.part(examples) {
-        Ok(part) => visit(Ok(&*part)),
-        Err(error) => visit(Err(error)),
+        Ok(part) => visit(number, Ok(&*part)),
+        Err(error) => visit(number, Err(error)),
     }
 }
 
@@ -186,7 +192,8 @@ mod tests {
     /// The numbers of each batch.
     fn seen<'a>(source: &(dyn Source<Linear> + 'a)) -> Vec<Vec<f64>> {
         let mut seen = Vec::new();
-        source.visit_tensors(&mut |tensors| {
+        source.visit_tensors(&mut |index, tensors| {
+            assert_eq!(index, seen.len());
             let tensors = tensors.unwrap();
             assert_eq!(tensors.values.len(), 1);
             let values = Tensor::<2>::from_dispatch(tensors.values[0].clone());

@@ -3,12 +3,14 @@ use std::sync::atomic::Ordering;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use super::gradient_sum::GradientSum;
+use super::spread::{Spread, Told};
 use super::{Draws, Risk, RiskBatch, Work};
+use crate::loss::LossError;
 use crate::loss::pass::Pass;
 use crate::loss::scalar::gradients;
 use crate::loss::tally::Tally;
-use crate::loss::{LossError, Reduction};
-use crate::space::{LeafVector, ParamVector, power_of_two};
+use crate::space::{LeafVector, ParamSpace, ParamVector};
 
 /// The value of a risk.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,8 +62,13 @@ impl<M: Module, K> Risk<'_, M, K> {
     ///
     /// [`LossError::EmptyData`], [`LossError::EmptyBatch`], [`LossError::NotScalar`],
     /// [`LossError::NonFinite`], [`LossError::RaggedBatch`], [`LossError::Panicked`],
-    /// [`LossError::Draws`], and those of the data set.
+    /// [`LossError::Draws`], [`LossError::Device`], and those of the data set.
     pub fn loss(&self, model: &M) -> Result<RiskValue, LossError> {
+        if let Some((devices, main)) = self.spread(model)? {
+            let spread = Spread::new(self, (&devices, main), (Work::Loss, Told::Loss));
+            let found = spread.losses(model)?;
+            return Ok(found.tally(self).risk_value(found.is_complete));
+        }
         let mut pass = Pass::of(self, model, false)?;
         let mut tally = Tally::new(self.reduction);
         let completed = tally.run(
@@ -74,13 +81,7 @@ impl<M: Module, K> Risk<'_, M, K> {
             },
             |(), _| Ok(()),
         )?;
-        Ok(RiskValue {
-            value: tally.value(),
-            weight: tally.weight,
-            num_examples: tally.num_examples,
-            num_batches: tally.num_batches,
-            completed,
-        })
+        Ok(tally.risk_value(completed))
     }
 
     /// The loss over the data and its gradient.
@@ -96,45 +97,22 @@ impl<M: Module, K> Risk<'_, M, K> {
     /// trainable parameter or no gradient.
     pub fn loss_and_gradient(&self, model: &M) -> Result<RiskGradient, LossError> {
         let space = self.space(model)?;
+        if let Some((devices, main)) = self.spread(model)? {
+            let spread = Spread::new(self, (&devices, main), (Work::Gradient, Told::Loss));
+            let (found, sum) = spread.gradients(model, &space)?;
+            return found.tally(self).risk_gradient(sum, found.is_complete);
+        }
         let pass = Pass::of(self, model, true)?;
         let mut tally = Tally::new(self.reduction);
-        let mut sum = LeafVector::zeros(&space);
-        // Weights are scaled by the first one, so that a large gradient times many examples stays within the
-        // range of the element type. The scale is a power of two, so no digit changes.
-        let mut unit = None;
+        let mut sum = GradientSum::new(self.reduction, &space);
         let completed = tally.run(
             &**self.source(),
             Work::Gradient,
             |progress| self.report(progress),
-            |index, batch| {
-                let loss = pass.loss(index, batch)?;
-                self.check_draws(&pass, batch, &loss)?;
-                let gradients = gradients(&loss, &pass.model)?;
-                let gradient = LeafVector::from_gradients(&space, &gradients)?;
-                Ok((loss, gradient.widen()))
-            },
-            |gradient, weight| {
-                let weight = match self.reduction {
-                    Reduction::Mean => weight / *unit.get_or_insert(power_of_two(weight)),
-                    Reduction::Sum => 1.0,
-                };
-                sum = sum.axpby(1.0, weight, &gradient)?;
-                Ok(())
-            },
+            |index, batch| self.batch_gradient(&pass, &space, index, batch),
+            |gradient, weight| Ok(sum.add(&gradient, weight)?),
         )?;
-        let scale = match self.reduction {
-            Reduction::Mean => unit.unwrap_or(1.0) / tally.weight,
-            Reduction::Sum => 1.0,
-        };
-        Ok(RiskGradient {
-            value: tally.value(),
-            num_without_gradient: sum.num_absent(),
-            gradient: ParamVector::from_leaves(&sum.scale(scale))?,
-            weight: tally.weight,
-            num_examples: tally.num_examples,
-            num_batches: tally.num_batches,
-            completed,
-        })
+        tally.risk_gradient(sum, completed)
     }
 
     /// The loss over the whole data set. It is an error if the observer stops the pass.
@@ -171,6 +149,21 @@ impl<M: Module, K> Risk<'_, M, K> {
         Ok(loss)
     }
 
+    /// The loss of a batch and its gradient, in f32 for half precision.
+    pub(super) fn batch_gradient(
+        &self,
+        pass: &Pass<M>,
+        space: &ParamSpace,
+        index: usize,
+        batch: &dyn RiskBatch<M>,
+    ) -> Result<(Tensor<1>, LeafVector), LossError> {
+        let loss = pass.loss(index, batch)?;
+        self.check_draws(pass, batch, &loss)?;
+        let gradients = gradients(&loss, &pass.model)?;
+        let gradient = LeafVector::from_gradients(space, &gradients)?;
+        Ok((loss, gradient.widen()))
+    }
+
     /// Rejects, at the first batch of the first pass, a loss that draws random numbers without a seed.
     pub(super) fn check_draws(
         &self,
@@ -184,6 +177,31 @@ impl<M: Module, K> Risk<'_, M, K> {
         pass.check_draws(batch, loss)?;
         self.is_probed.store(true, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+impl Tally {
+    fn risk_value(self, completed: bool) -> RiskValue {
+        RiskValue {
+            value: self.value(),
+            weight: self.weight,
+            num_examples: self.num_examples,
+            num_batches: self.num_batches,
+            completed,
+        }
+    }
+
+    fn risk_gradient(self, sum: GradientSum, completed: bool) -> Result<RiskGradient, LossError> {
+        let num_without_gradient = sum.num_absent();
+        Ok(RiskGradient {
+            value: self.value(),
+            gradient: ParamVector::from_leaves(&sum.total(self.weight))?,
+            weight: self.weight,
+            num_examples: self.num_examples,
+            num_batches: self.num_batches,
+            num_without_gradient,
+            completed,
+        })
     }
 }
 

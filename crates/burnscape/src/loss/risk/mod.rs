@@ -8,18 +8,23 @@ mod evaluate;
 mod example_gradients;
 mod fingerprints;
 mod form;
+mod gradient_sum;
 mod kind;
 #[cfg(feature = "progress")]
 mod line;
 mod observer;
+mod on_devices;
 mod operator_settings;
 mod part_gradients;
 mod parts;
 mod pending;
 mod progress;
+mod shard;
 mod source;
+mod spread;
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +42,7 @@ pub(crate) use fingerprints::DataReading;
 pub(crate) use fingerprints::Digest;
 pub use kind::{Classes, PerExample, Split, Whole};
 pub(crate) use observer::Observer;
+use on_devices::Placement;
 pub(crate) use operator_settings::OperatorSettings;
 pub(crate) use part_gradients::PartGradient;
 pub(crate) use parts::{InParts, SourceInParts};
@@ -64,7 +70,7 @@ pub(crate) use source::{
 ///
 /// The model may be in training, `valid()`, or on a plain device: evaluations use a copy in the given [`Mode`] and
 /// change neither the user's model nor its running statistics. Batches are moved to the autodiff context they need,
-/// but not to another device.
+/// but not to another device, unless there are [several](Self::with_devices).
 ///
 /// # Example
 ///
@@ -95,10 +101,14 @@ pub struct Risk<'a, M, K = Whole> {
     operators: OperatorSettings,
     /// The device of Krylov bases over the parameters, if it is not that of the model.
     basis_device: Option<Device>,
+    /// The devices of batches, if there are several.
+    placement: Placement,
     /// Whether a second evaluation has confirmed that the loss draws no random numbers.
     is_probed: AtomicBool,
     /// Whether it has confirmed that no draws change running statistics in training mode.
     are_statistics_probed: AtomicBool,
+    /// A model lives as long as what a risk of it borrows: shards hold sources of `M`.
+    model: PhantomData<fn() -> &'a M>,
 }
 
 /// The source of the random numbers that a loss draws.
@@ -126,8 +136,10 @@ impl<'a, M, K> Risk<'a, M, K> {
             observer: Observer::default(),
             operators: OperatorSettings::default(),
             basis_device: None,
+            placement: Placement::default(),
             is_probed: AtomicBool::new(false),
             are_statistics_probed: AtomicBool::new(false),
+            model: PhantomData,
         }
     }
 
@@ -361,10 +373,12 @@ impl<'a, M, K> Risk<'a, M, K> {
             observer: self.observer.clone(),
             operators: self.operators,
             basis_device: self.basis_device.clone(),
+            placement: self.placement.clone(),
             is_probed: AtomicBool::new(self.is_probed.load(Ordering::Relaxed)),
             are_statistics_probed: AtomicBool::new(
                 self.are_statistics_probed.load(Ordering::Relaxed),
             ),
+            model: PhantomData,
         }
     }
 

@@ -7,6 +7,7 @@ use burn::module::Module;
 use super::{Draws, Progress, Risk, RiskBatch, Work, each};
 use crate::loss::pass::Pass;
 use crate::loss::scalar::gradients;
+use crate::loss::tally::check_finite;
 use crate::loss::{Agreement, LossError, Reduction, Sides, compare_nearby};
 use crate::space::{LeafVector, Nearby, ParamVector, epsilon};
 
@@ -205,14 +206,6 @@ fn sides(whole: f64, parts: &[f64], shares: &[f64]) -> Sides {
 
 fn ratio(sides: Sides) -> f64 {
     sides.difference / sides.size
-}
-
-fn check_finite(batch: usize, value: f64) -> Result<(), LossError> {
-    if value.is_finite() {
-        Ok(())
-    } else {
-        Err(LossError::NonFinite { batch, value })
-    }
 }
 
 /// Passes the parts of at most `size` examples of a batch of `count` to `visit`, each with the number of its examples,

@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use super::spread::{Spread, Told};
 use super::{Progress, Risk, Work, each};
 use crate::loss::pass::Pass;
 use crate::loss::{LossError, Reduction};
@@ -12,8 +13,15 @@ use crate::space::{SpaceError, transfer};
 pub(crate) struct PendingLoss {
     reduction: Reduction,
     /// The loss of each batch, and its weight.
-    batches: Vec<(Tensor<1>, f64)>,
+    batches: Vec<(BatchLoss, f64)>,
     is_complete: bool,
+}
+
+/// The loss of a batch.
+enum BatchLoss {
+    OnDevice(Tensor<1>),
+    /// Several devices read their own.
+    Read(f64),
 }
 
 impl<M: Module, K> Risk<'_, M, K> {
@@ -23,12 +31,25 @@ impl<M: Module, K> Risk<'_, M, K> {
     ///
     /// # Cost
     ///
-    /// One forward pass per batch. No host synchronization, except for seeded draws and in the first pass of a risk.
+    /// One forward pass per batch. No host synchronization, except for seeded draws, in the first pass of a risk, and
+    /// on several devices, where there is one per batch.
     ///
     /// # Errors
     ///
     /// Those of [`loss`](Self::loss), without [`LossError::NonFinite`].
     pub(crate) fn pending_loss(&self, model: &M) -> Result<PendingLoss, LossError> {
+        if let Some((devices, main)) = self.spread(model)? {
+            let spread = Spread::new(self, (&devices, main), (Work::Loss, Told::Nothing));
+            let found = spread.losses(model)?;
+            found.note_probe(self);
+            let losses = found.losses.into_iter();
+            let batches = losses.map(|loss| (BatchLoss::Read(loss.value), loss.weight));
+            return Ok(PendingLoss {
+                reduction: self.reduction(),
+                batches: batches.collect(),
+                is_complete: found.is_complete,
+            });
+        }
         let mut pass = Pass::of(self, model, false)?;
         let total = self.num_batches();
         let mut batches = Vec::new();
@@ -36,7 +57,7 @@ impl<M: Module, K> Risk<'_, M, K> {
             let (_, weight) = batch.examples_and_weight(index)?;
             let loss = self.batch_loss(&mut pass, model, index, batch)?;
             // In training mode the loss would hold its graph until it is read.
-            batches.push((loss.inner(), weight));
+            batches.push((BatchLoss::OnDevice(loss.inner()), weight));
             let progress = Progress::new(Work::Loss, batches.len());
             Ok::<_, LossError>(self.report(progress.of(total)))
         })?;
@@ -57,29 +78,39 @@ impl PendingLoss {
         self.is_complete
     }
 
-    /// The values of several passes: each is that of [`Risk::loss`], bit for bit, or the loss of the first batch that is
-    /// not finite.
+    /// The batches that were evaluated.
+    pub(crate) fn num_batches(&self) -> usize {
+        self.batches.len()
+    }
+
+    /// The values of several passes: each is that of [`Risk::loss`], bit for bit, or the loss of the first batch that
+    /// is not finite.
     ///
     /// # Cost
     ///
     /// One transfer for each element type.
     pub(crate) fn read(passes: &[Self]) -> Result<Vec<f64>, SpaceError> {
         let batches = passes.iter().flat_map(|pass| &pass.batches);
-        let losses = batches.map(|(loss, _)| loss.clone());
-        let losses = transfer(losses.collect())?;
-        let mut rest = losses.as_slice();
-        let values = passes.iter().map(|pass| {
-            let (own, others) = rest.split_at(pass.batches.len());
-            rest = others;
-            pass.value(own)
+        let waiting = batches.filter_map(|(loss, _)| match loss {
+            BatchLoss::OnDevice(loss) => Some(loss.clone()),
+            BatchLoss::Read(_) => None,
         });
+        let mut read = transfer(waiting.collect())?.into_iter();
+        let values = passes.iter().map(|pass| pass.value(&mut read));
         Ok(values.collect())
     }
 
-    /// The sum or mean of the losses of the batches, in the order of the data.
-    fn value(&self, losses: &[f64]) -> f64 {
+    /// The sum or mean of the losses of the batches, in the order of the data. Those that were on the device are the
+    /// next ones of `read`.
+    fn value(&self, read: &mut impl Iterator<Item = f64>) -> f64 {
+        let losses = self.batches.iter().map(|(loss, weight)| match loss {
+            BatchLoss::OnDevice(_) => (read.next().unwrap_or(f64::NAN), *weight),
+            BatchLoss::Read(loss) => (*loss, *weight),
+        });
+        // All of them, since the next pass follows.
+        let losses: Vec<(f64, f64)> = losses.collect();
         let (mut sum, mut weight) = (0.0, 0.0);
-        for ((_, own), &loss) in self.batches.iter().zip(losses) {
+        for (loss, own) in losses {
             if !loss.is_finite() {
                 return loss;
             }

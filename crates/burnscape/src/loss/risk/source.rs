@@ -6,10 +6,11 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::{DeviceSettings, Int, Tensor};
+use burn::tensor::{Device, DeviceSettings, Int, Tensor};
 use burnscape_linearize::{GradientTrace, LinearizeError, OutputTrace, fail};
 
 use super::form::{Outputs, Ranked};
+use crate::loss::batch::moved_to;
 use crate::loss::lift::Lift;
 use crate::loss::programs::Programs;
 use crate::loss::scalar::called;
@@ -28,27 +29,30 @@ pub(crate) trait Data {
     /// The types of loss and data.
     fn type_name(&self) -> &'static str;
 
-    /// Passes the tensors of every batch to `visit`, in order, until it breaks.
+    /// Passes the tensors of every batch to `visit`, in order and with its index, until it breaks.
     fn visit_tensors(&self, visit: &mut VisitTensors<'_>);
 
-    /// Same as [`visit_tensors`](Self::visit_tensors), with every batch split into parts of at most `examples`.
+    /// Same as [`visit_tensors`](Self::visit_tensors), with every batch split into parts of at most `examples`. The
+    /// index is that of the part among all parts.
     fn visit_tensor_parts(&self, examples: usize, visit: &mut VisitTensors<'_>);
 }
 
 pub(crate) type SharedData<'a> = Arc<dyn Data + Send + Sync + 'a>;
-pub(crate) type VisitTensors<'v> = dyn FnMut(Result<Tensors, LossError>) -> ControlFlow<()> + 'v;
+pub(crate) type VisitTensors<'v> =
+    dyn FnMut(usize, Result<Tensors, LossError>) -> ControlFlow<()> + 'v;
 
 /// A loss over data. Only the type of the model is known.
 pub(crate) trait Source<M>: Data {
-    /// Passes every batch to `visit`, in order, until it breaks.
+    /// Passes every batch to `visit`, in order and with its index, until it breaks.
     fn visit(&self, visit: &mut Visit<'_, M>);
 
-    /// Same as [`visit`](Self::visit), with every batch split into parts of at most `examples`.
+    /// Same as [`visit`](Self::visit), with every batch split into parts of at most `examples`. The index is that of
+    /// the part among all parts.
     fn visit_parts(&self, examples: usize, visit: &mut Visit<'_, M>);
 }
 
 pub(crate) type Visit<'v, M> =
-    dyn FnMut(Result<&dyn RiskBatch<M>, LossError>) -> ControlFlow<()> + 'v;
+    dyn FnMut(usize, Result<&dyn RiskBatch<M>, LossError>) -> ControlFlow<()> + 'v;
 
 pub(crate) type SharedSource<'a, M> = Arc<dyn Source<M> + Send + Sync + 'a>;
 
@@ -59,6 +63,9 @@ pub(crate) trait RiskBatch<M> {
 
     /// Some of the examples as a batch.
     fn part(&self, examples: Range<usize>) -> Result<Box<dyn RiskBatch<M> + '_>, LossError>;
+
+    /// The batch on another device. Its [fingerprint](Self::fingerprint) stays that of the batch before it was moved.
+    fn on(&self, device: &Device) -> Result<Box<dyn RiskBatch<M> + '_>, LossError>;
 
     /// The loss of a model, with the batch moved to the context of the model.
     fn loss(&self, model: &M, lift: Lift, reduction: Reduction) -> Tensor<1>;
@@ -114,17 +121,15 @@ pub(crate) struct BatchScores {
 
 pub(crate) type VisitScores<'v> = dyn FnMut(Result<BatchScores, LossError>) -> ControlFlow<()> + 'v;
 
-/// Visits the batches with their index. An error from a batch or from `visit` ends the pass. Returns false if `visit`
-/// breaks.
+/// Visits the batches with their index: that of the whole data, which has gaps where the source shows some of them
+/// only. An error from a batch or from `visit` ends the pass. Returns false if `visit` breaks.
 pub(crate) fn each<M, E: From<LossError>>(
     source: &(impl Source<M> + ?Sized),
     mut visit: impl FnMut(usize, &dyn RiskBatch<M>) -> Result<ControlFlow<()>, E>,
 ) -> Result<bool, E> {
-    let mut index = 0;
     let mut outcome = Ok(true);
-    source.visit(&mut |batch| {
+    source.visit(&mut |index, batch| {
         let visited = batch.map_err(E::from).and_then(|batch| visit(index, batch));
-        index += 1;
         next(visited, &mut outcome)
     });
     outcome
@@ -135,13 +140,11 @@ pub(crate) fn each_tensors<E: From<LossError>>(
     data: &dyn Data,
     mut visit: impl FnMut(usize, Tensors) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut index = 0;
     let mut outcome = Ok(true);
-    data.visit_tensors(&mut |tensors| {
+    data.visit_tensors(&mut |index, tensors| {
         let visited = tensors
             .map_err(E::from)
             .and_then(|tensors| visit(index, tensors));
-        index += 1;
         next(visited.map(ControlFlow::Continue), &mut outcome)
     });
     outcome.map(drop)
@@ -175,6 +178,15 @@ impl<F, S: Borrow<D>, D: DataSet<B> + ?Sized, B> Parts<F, S, D, B> {
             types: PhantomData,
         }
     }
+
+    fn form_on(&self, batch: B) -> FormOnBatch<'_, F, B> {
+        FormOnBatch {
+            form: &self.form,
+            recorded: &self.recorded,
+            batch,
+            original: None,
+        }
+    }
 }
 
 impl<F, S, D, B> Data for Parts<F, S, D, B>
@@ -196,12 +208,14 @@ where
     }
 
     fn visit_tensors(&self, visit: &mut VisitTensors<'_>) {
-        let data = self.data.borrow();
-        data.visit(&mut |batch| visit(batch.map(Tensors::of)));
+        let mut each =
+            numbered(|index, batch: Result<B, LossError>| visit(index, batch.map(Tensors::of)));
+        self.data.borrow().visit(&mut each);
     }
 
     fn visit_tensor_parts(&self, examples: usize, visit: &mut VisitTensors<'_>) {
-        let mut each = |part: Result<B, LossError>| visit(part.map(Tensors::of));
+        let mut each =
+            numbered(|index, part: Result<B, LossError>| visit(index, part.map(Tensors::of)));
         let data = self.data.borrow();
         data.visit(&mut |batch| in_parts(batch, examples, &mut each));
     }
@@ -216,29 +230,32 @@ where
     B: Batch,
 {
     fn visit(&self, visit: &mut Visit<'_, M>) {
-        let (form, recorded) = (&self.form, &self.recorded);
-        self.data.borrow().visit(&mut |batch| match batch {
-            Ok(batch) => visit(Ok(&FormOnBatch {
-                form,
-                recorded,
-                batch,
-            })),
-            Err(error) => visit(Err(error)),
+        let mut each = numbered(|index, batch: Result<B, LossError>| match batch {
+            Ok(batch) => visit(index, Ok(&self.form_on(batch))),
+            Err(error) => visit(index, Err(error)),
         });
+        self.data.borrow().visit(&mut each);
     }
 
     fn visit_parts(&self, examples: usize, visit: &mut Visit<'_, M>) {
-        let (form, recorded) = (&self.form, &self.recorded);
-        let mut each = |part: Result<B, LossError>| match part {
-            Ok(batch) => visit(Ok(&FormOnBatch {
-                form,
-                recorded,
-                batch,
-            })),
-            Err(error) => visit(Err(error)),
-        };
+        let mut each = numbered(|index, part: Result<B, LossError>| match part {
+            Ok(batch) => visit(index, Ok(&self.form_on(batch))),
+            Err(error) => visit(index, Err(error)),
+        });
         let data = self.data.borrow();
         data.visit(&mut |batch| in_parts(batch, examples, &mut each));
+    }
+}
+
+/// Numbers the items that `visit` is given.
+fn numbered<T>(
+    mut visit: impl FnMut(usize, T) -> ControlFlow<()>,
+) -> impl FnMut(T) -> ControlFlow<()> {
+    let mut index = 0;
+    move |item| {
+        let flow = visit(index, item);
+        index += 1;
+        flow
     }
 }
 
@@ -277,6 +294,8 @@ struct FormOnBatch<'f, F, B> {
     form: &'f F,
     recorded: &'f Recordings,
     batch: B,
+    /// The batch before it was moved to another device.
+    original: Option<B>,
 }
 
 /// The value of a closure, or of its program if it has fields, which exist only in recordings.
@@ -310,10 +329,22 @@ where
     }
 
     fn part(&self, examples: Range<usize>) -> Result<Box<dyn RiskBatch<M> + '_>, LossError> {
+        let original = self.original.as_ref();
+        let original = original.map(|batch| selected(batch, examples.clone()));
         Ok(Box::new(FormOnBatch {
             form: self.form,
             recorded: self.recorded,
+            original: original.transpose()?,
             batch: selected(&self.batch, examples)?,
+        }))
+    }
+
+    fn on(&self, device: &Device) -> Result<Box<dyn RiskBatch<M> + '_>, LossError> {
+        Ok(Box::new(FormOnBatch {
+            form: self.form,
+            recorded: self.recorded,
+            batch: moved_to(self.batch.clone(), device)?,
+            original: Some(self.original.as_ref().unwrap_or(&self.batch).clone()),
         }))
     }
 
@@ -353,7 +384,7 @@ where
     }
 
     fn fingerprint(&self) -> Result<Fingerprint, SpaceError> {
-        Fingerprint::of(self.batch.clone())
+        Fingerprint::of(self.original.as_ref().unwrap_or(&self.batch).clone())
     }
 
     fn trace_gradient(

@@ -1,5 +1,6 @@
-//! One pass over the data, event for event as Burn's strategy for a single device.
+//! One pass over the data, event for event as Burn's strategies for one device and for several.
 
+use burn::data::dataloader::{DataLoaderIterator, Progress};
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{
     EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, LearnerModel,
@@ -7,7 +8,7 @@ use burn::train::{
     ValidLoader,
 };
 
-use super::group::Group;
+use super::group::{Group, Round};
 use super::optimizer_record::optimizer_record;
 use super::{SamStrategy, StepStart};
 use crate::optim::OptimError;
@@ -21,7 +22,7 @@ pub(super) struct TrainEpoch<'a, M: LearnerModel> {
     pub(super) machine: &'a mut SamMachine,
     pub(super) interrupter: &'a Interrupter,
     pub(super) event_store: &'a EventStoreClient,
-    /// Batches for each optimizer step.
+    /// Rounds for each optimizer step, of a batch on every device.
     pub(super) accumulation: usize,
     pub(super) group: Option<Group<'a, M>>,
     /// Batches since the training began.
@@ -33,22 +34,24 @@ where
     M: LearnerModel,
     <M as TrainStep>::Input: Clone,
 {
-    /// Runs over all batches.
+    /// Runs over all batches of all devices, each of which has a loader.
     pub(super) fn run(
         mut self,
-        loader: &TrainLoader<M>,
+        loaders: &[TrainLoader<M>],
         processor: &mut SupervisedTrainingEventProcessor<M>,
     ) -> Result<(), OptimError> {
         let interrupter = self.interrupter;
-        let mut iterator = loader.iter();
+        let mut iterators: Vec<_> = loaders.iter().map(|loader| loader.iter()).collect();
         let mut iteration = 0;
-        while let Some(batch) = read(iterator.next(), interrupter) {
-            iteration += 1;
-            let progress = iterator.progress();
-            let output = self.take(batch, progress.is_completed())?;
-            let lr = Some(self.learner.lr_current());
-            let item = TrainingItem::new(output, progress, Some(iteration), lr);
-            interrupter.fail_on_error(processor.process_train(LearnerEvent::ProcessedItem(item)));
+        while let Some(round) = read_round(&mut iterators, interrupter) {
+            let progress = progress(&iterators);
+            for output in self.take(round, progress.is_completed())? {
+                iteration += 1;
+                let lr = Some(self.learner.lr_current());
+                let item = TrainingItem::new(output, progress.clone(), Some(iteration), lr);
+                let event = LearnerEvent::ProcessedItem(item);
+                interrupter.fail_on_error(processor.process_train(event));
+            }
             if interrupter.should_stop() {
                 break;
             }
@@ -56,21 +59,21 @@ where
         Ok(())
     }
 
-    /// One batch, and a step if it completes a group.
+    /// One round, and a step if it completes a group.
     fn take(
         &mut self,
-        batch: <M as TrainStep>::Input,
+        round: Round<M>,
         is_last: bool,
-    ) -> Result<<M as TrainStep>::Output, OptimError> {
+    ) -> Result<Vec<<M as TrainStep>::Output>, OptimError> {
         let mut group = match self.group.take() {
             Some(group) => group,
-            None => Group::open(self.machine, self.learner, self.strategy.loss_of())?,
+            None => Group::open(self.machine, self.learner, self.strategy)?,
         };
-        let output = group.oracle.first_pass(&group.model, batch)?;
-        *self.items += 1;
-        if group.oracle.batches.len() < self.accumulation && !is_last {
+        let outputs = group.first_passes(round)?;
+        *self.items += outputs.len();
+        if group.num_rounds < self.accumulation && !is_last {
             self.group = Some(group);
-            return Ok(output);
+            return Ok(outputs);
         }
         // Burn steps its scheduler at this point too, so each optimizer step has the same rate.
         self.learner.lr_step();
@@ -86,8 +89,42 @@ where
             .measures(&group.model, &start, &record, self.interrupter);
         let report = group.step(self.machine, self.learner)?;
         self.strategy.reports(&report, self.interrupter);
-        Ok(output)
+        Ok(outputs)
     }
+}
+
+/// The batches of one device.
+type Batches<'a, B> = Box<dyn DataLoaderIterator<B> + 'a>;
+
+/// The next batch of each device; nothing once all have ended.
+fn read_round<B>(
+    iterators: &mut [Batches<'_, B>],
+    interrupter: &Interrupter,
+) -> Option<Vec<Option<B>>> {
+    let mut round = Vec::with_capacity(iterators.len());
+    for iterator in iterators {
+        let batch = iterator.next();
+        let has_ended = batch.is_none();
+        let batch = read(batch, interrupter);
+        if batch.is_none() && !has_ended {
+            return None;
+        }
+        round.push(batch);
+    }
+    round.iter().any(Option::is_some).then_some(round)
+}
+
+/// The progress of all devices together.
+fn progress<B>(iterators: &[Batches<'_, B>]) -> Progress {
+    let sum = iterators
+        .iter()
+        .map(|batches| batches.progress())
+        .reduce(|sum, progress| Progress {
+            items_processed: sum.items_processed + progress.items_processed,
+            items_total: sum.items_total + progress.items_total,
+            unit: sum.unit,
+        });
+    sum.unwrap_or_else(|| Progress::new(0, 0, None))
 }
 
 /// A validation epoch.

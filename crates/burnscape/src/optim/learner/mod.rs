@@ -1,6 +1,7 @@
 //! Sharpness-aware steps as a training strategy of Burn's `Learner`.
 
 mod checkpoints;
+mod devices;
 mod epoch;
 mod error;
 mod group;

@@ -1,24 +1,25 @@
 use burn::optim::GradientsAccumulator;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use burn::train::{LearnerModel, TrainStep};
 
 use crate::loss::scalar::check_scalar;
 use crate::optim::OptimError;
 use crate::optim::evaluation::{Evaluation, LossValue};
 use crate::optim::sam::{Oracle, StepDraws};
-use crate::space::ParamSpace;
 
-/// Reads the loss from the output of a training step.
-pub(super) type LossOf<M> = dyn Fn(&<M as TrainStep>::Output) -> Tensor<1>;
+/// Reads the loss from the output of a training step, on any thread.
+pub(super) type LossOf<M> = dyn Fn(&<M as TrainStep>::Output) -> Tensor<1> + Send + Sync;
 
-/// The oracle of a model's own training step, on the batches of one optimizer step.
+/// The oracle of a model's own training step, on the batches of one optimizer step that are on one device.
 pub(super) struct StepOracle<'a, M: LearnerModel> {
-    pub(super) draws: StepDraws,
-    pub(super) space: ParamSpace,
-    pub(super) loss_of: Option<&'a LossOf<M>>,
-    pub(super) batches: Vec<<M as TrainStep>::Input>,
+    draws: StepDraws,
+    device: Device,
+    /// Among all batches of the step: the place of the first one, and the distance to the next.
+    places: (usize, usize),
+    loss_of: Option<&'a LossOf<M>>,
+    batches: Vec<<M as TrainStep>::Input>,
     /// The sum at the weights, taken as the batches came in.
-    pub(super) first: StepSum<M>,
+    first: StepSum<M>,
 }
 
 /// The sum of the losses and gradients of several training steps, as Burn accumulates them.
@@ -32,6 +33,24 @@ impl<M> Default for StepSum<M> {
         Self {
             gradients: GradientsAccumulator::new(),
             loss: LossValue::Unknown,
+        }
+    }
+}
+
+impl<'a, M: LearnerModel> StepOracle<'a, M> {
+    pub(super) fn new(
+        draws: StepDraws,
+        device: Device,
+        places: (usize, usize),
+        loss_of: Option<&'a LossOf<M>>,
+    ) -> Self {
+        Self {
+            draws,
+            device,
+            places,
+            loss_of,
+            batches: Vec::new(),
+            first: StepSum::default(),
         }
     }
 }
@@ -61,7 +80,9 @@ where
         model: &M,
         index: usize,
     ) -> Result<<M as TrainStep>::Output, OptimError> {
-        self.draws.reseed(&self.space, index);
+        let (start, distance) = self.places;
+        self.draws
+            .reseed_device(&self.device, start + distance * index);
         let output = TrainStep::step(model, self.batches[index].clone());
         if let Some(loss_of) = self.loss_of {
             let loss = loss_of(&output.item);

@@ -12,11 +12,12 @@ use burn::train::{
 };
 
 use super::checkpoints::Checkpoints;
+use super::devices::TrainingDevices;
 use super::epoch::{TrainEpoch, validate};
 use super::error::StrategyError;
 use super::oracle::LossOf;
 use super::{RecordOf, StepStart, StepWatcher};
-use crate::optim::sam::{EntryPoint, SamMachine};
+use crate::optim::sam::{EntryPoint, SamMachine, StepDevices};
 use crate::optim::{OptimError, Sam, SamConfig, StepReport};
 
 /// Sharpness-aware training with Burn's `Learner`, without a change in the model's code. Built by
@@ -24,6 +25,7 @@ use crate::optim::{OptimError, Sam, SamConfig, StepReport};
 ///
 /// It is Burn's strategy for a single device with another step: the model's own `TrainStep::step` is
 /// called at `w` and at `w + e`, and the learner's optimizer gets one gradient made of both.
+/// [`on_devices`](Self::on_devices) does so on several devices.
 /// Given the same batches and rates the weights are those of [`Sam::step`], bit for bit. Schedulers,
 /// metrics (of the first pass, at `w`), early stopping, interruption and checkpoints are Burn's.
 ///
@@ -42,8 +44,8 @@ use crate::optim::{OptimError, Sam, SamConfig, StepReport};
 ///
 /// # Limits
 ///
-/// One device. [`Sam::strategy`] refuses variants that need the batch. `SupervisedTraining::gradient_checkpointing` does
-/// not reach a custom strategy: set it on the device of [`on`](Self::on).
+/// [`Sam::strategy`] refuses variants that need the batch. `SupervisedTraining::gradient_checkpointing` does not reach
+/// a custom strategy: set it on the device of [`on`](Self::on), or on all of [`on_devices`](Self::on_devices).
 ///
 /// # Cost
 ///
@@ -94,8 +96,9 @@ use crate::optim::{OptimError, Sam, SamConfig, StepReport};
 /// ```
 #[must_use = "a strategy trains nothing until `SupervisedTraining::with_training_strategy` has it"]
 pub struct SamStrategy<M: LearnerModel> {
-    config: SamConfig,
-    device: Option<Device>,
+    pub(super) config: SamConfig,
+    pub(super) device: Option<Device>,
+    pub(super) devices: Option<TrainingDevices>,
     checkpoints: Checkpoints,
     loss_of: Option<Box<LossOf<M>>>,
     observer: RefCell<Box<Observer>>,
@@ -134,6 +137,7 @@ impl Sam {
         Ok(SamStrategy {
             config,
             device: None,
+            devices: None,
             checkpoints: Checkpoints::default(),
             loss_of: None,
             observer: RefCell::new(Box::new(|_| ControlFlow::Continue(()))),
@@ -147,6 +151,7 @@ impl<M: LearnerModel> SamStrategy<M> {
     /// The device of the training; by default that of the model.
     pub fn on(mut self, device: Device) -> Self {
         self.device = Some(device.autodiff());
+        self.devices = None;
         self
     }
 
@@ -178,14 +183,14 @@ impl<M: LearnerModel> SamStrategy<M> {
     /// A function that finds the loss in the output of `TrainStep::step`. It must be the loss of the gradients.
     ///
     /// With it, reports have losses, a loss that is not finite skips the step even if its gradient is finite, and
-    /// projected ascents can compare several starts.
+    /// projected ascents can compare several starts. On several devices it is called on their threads.
     ///
     /// ```text
     /// .with_loss(|output: &ClassificationOutput| output.loss.clone())
     /// ```
     pub fn with_loss(
         mut self,
-        loss: impl Fn(&<M as TrainStep>::Output) -> Tensor<1> + 'static,
+        loss: impl Fn(&<M as TrainStep>::Output) -> Tensor<1> + Send + Sync + 'static,
     ) -> Self {
         self.loss_of = Some(Box::new(loss));
         self
@@ -265,6 +270,11 @@ impl<M: LearnerModel> SamStrategy<M> {
         self.loss_of.as_deref()
     }
 
+    /// The devices of a step, if there are several.
+    pub(super) fn step_devices(&self) -> Option<&StepDevices> {
+        self.devices.as_ref().map(TrainingDevices::of_steps)
+    }
+
     /// Shows the model before a step.
     pub(super) fn starts(&self, model: &M, start: &StepStart, interrupter: &Interrupter) {
         // Only an observer that trains with this very strategy could hold it already.
@@ -330,7 +340,11 @@ where
         let of_model = || learner.model().devices().into_iter().next();
         let device = self.device.clone().or_else(of_model);
         let device = device.unwrap_or_default().autodiff();
-        let loader_train = dataloader_train.to_device(&device);
+        let num_items = dataloader_train.num_items();
+        let loaders_train = match &self.devices {
+            Some(devices) => devices.split(dataloader_train),
+            None => vec![dataloader_train.to_device(&device)],
+        };
         let loader_valid = dataloader_valid.to_device(&device.clone().inner());
         learner.fork(&device);
 
@@ -357,7 +371,7 @@ where
         for epoch in starting_epoch..=num_epochs {
             interrupter.fail_on_error(processor.process_train(LearnerEvent::StartSplit {
                 epoch_number: epoch,
-                total_items: loader_train.num_items(),
+                total_items: num_items,
             }));
             let training = TrainEpoch {
                 strategy: self,
@@ -369,7 +383,7 @@ where
                 group: None,
                 items: &mut items,
             };
-            let outcome = training.run(&loader_train, &mut processor);
+            let outcome = training.run(&loaders_train, &mut processor);
             interrupter.fail_on_error(outcome.map_err(StrategyError::from));
             interrupter.fail_on_error(processor.process_train(LearnerEvent::EndSplit(epoch)));
             if interrupter.should_stop() {
@@ -428,6 +442,7 @@ impl<M: LearnerModel> std::fmt::Debug for SamStrategy<M> {
         f.debug_struct("SamStrategy")
             .field("config", &self.config)
             .field("device", &self.device)
+            .field("devices", &self.devices)
             .field("checkpoints", &self.checkpoints)
             .finish_non_exhaustive()
     }

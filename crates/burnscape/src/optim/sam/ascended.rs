@@ -51,14 +51,15 @@ impl Sam {
     ///
     /// # Errors
     ///
-    /// [`OptimError::Unmet`] for variants that evaluate more than the two gradients, and [`OptimError::Space`]. On an
-    /// error the model is dropped; pass a clone (it shares the tensors) to keep it.
+    /// [`OptimError::Unmet`] for variants that evaluate more than the two gradients, and on several devices;
+    /// [`OptimError::Space`]. On an error the model is dropped; pass a clone (it shares the tensors) to keep it.
     pub fn ascend<M: Module>(
         &self,
         lr: impl Into<ModuleLearningRate>,
         model: M,
         gradients: &GradientsParams,
     ) -> Result<Ascended<M>, OptimError> {
+        self.refuse_devices()?;
         self.machine.config.admit(EntryPoint::Gradients)?;
         let lr = lr.into();
         let space = self.machine.space(&model)?;

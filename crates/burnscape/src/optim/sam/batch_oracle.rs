@@ -4,6 +4,7 @@ use burnscape_krylov::TrustRegionConfig;
 
 use super::SamConfig;
 use super::ascent::ModelMaximum;
+use super::batch_parts::{BatchPart, groups, num_examples};
 use super::oracle::Oracle;
 use crate::loss::scalar::called;
 use crate::loss::{Batch, LossError, Objective, Reduction};
@@ -37,45 +38,15 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
     where
         O: Objective<M, B>,
     {
-        let examples = num_examples(&batch)?;
-        if examples == 0 {
-            return Err(LossError::EmptyBatch { batch: 0 }.into());
-        }
-        let batches = match config.group_size {
-            Some(size) if size < examples => {
-                let all: Vec<usize> = (0..examples).collect();
-                all.chunks(size)
-                    .map(|group| batch.select(group))
-                    .collect::<Result<Vec<_>, _>>()?
-            }
-            _ => vec![batch],
-        };
-        let mut parts = Vec::new();
-        for (index, batch) in batches.into_iter().enumerate() {
-            let weight = batch.weight()?;
-            if !(weight > 0.0 && weight.is_finite()) {
-                return Err(LossError::BadWeight {
-                    batch: index,
-                    weight,
-                }
-                .into());
-            }
-            parts.push(Part {
-                batch,
-                weight,
-                losses: Vec::new(),
-            });
-        }
-        let total: f64 = parts.iter().map(|part| part.weight).sum();
-        for part in &mut parts {
-            part.weight = match objective.reduction() {
-                Reduction::Mean => part.weight / total,
-                Reduction::Sum => 1.0,
-            };
-        }
+        let parts = groups(batch, config.group_size, objective.reduction())?;
+        let parts = parts.into_iter().map(|BatchPart { batch, weight }| Part {
+            batch,
+            weight,
+            losses: Vec::new(),
+        });
         Ok(Self {
             objective,
-            parts,
+            parts: parts.collect(),
             selection: config.selection,
             space,
         })
@@ -85,8 +56,7 @@ impl<'a, B: Batch, O> BatchOracle<'a, B, O> {
     where
         O: Objective<M, B>,
     {
-        let loss = called(|| self.objective.loss(model, batch))?;
-        Ok(loss.into_evaluation(model)?)
+        evaluated(self.objective, model, batch)
     }
 
     fn example_losses<M>(&self, part: usize, model: &M) -> Result<Tensor<1>, OptimError>
@@ -195,7 +165,12 @@ where
     }
 }
 
-/// The number of examples; a batch without examples is one.
-fn num_examples(batch: &impl Batch) -> Result<usize, LossError> {
-    Ok(batch.num_examples()?.unwrap_or(1))
+/// The loss of a batch and its gradient.
+pub(super) fn evaluated<M: Module, B>(
+    objective: &impl Objective<M, B>,
+    model: &M,
+    batch: B,
+) -> Result<Evaluation, OptimError> {
+    let loss = called(|| objective.loss(model, batch))?;
+    Ok(loss.into_evaluation(model)?)
 }

@@ -91,7 +91,19 @@ impl SamMachine {
         before: &BufferSnapshot,
         oracle: &mut dyn Oracle<M>,
     ) -> Result<(StepReport, Descent), OptimError> {
-        let passes = self.passes(lr, model, space, oracle);
+        self.complete(model, before, |machine| {
+            machine.passes(lr, model, space, oracle)
+        })
+    }
+
+    /// Same as [`run`](Self::run), for passes that are taken in another way.
+    pub(super) fn complete<M: Module>(
+        &mut self,
+        model: &M,
+        before: &BufferSnapshot,
+        passes: impl FnOnce(&Self) -> Result<SamStep, OptimError>,
+    ) -> Result<(StepReport, Descent), OptimError> {
+        let passes = passes(self);
         let finished = passes.and_then(|step| self.finish(step));
         let is_kept = finished
             .as_ref()
@@ -112,43 +124,64 @@ impl SamMachine {
     ) -> Result<SamStep, OptimError> {
         let mut step = self.begin(lr, space, oracle.num_parts())?;
         for part in 0..oracle.num_parts() {
-            let weight = oracle.weight(part);
-            self.draws().reseed(space, part);
-            let Evaluation { loss, gradients } = oracle.first(part, model)?;
-            let gradient = LeafVector::from_gradients(space, &gradients)?;
-            drop(gradients);
-            let mut examples = None;
-            if self.config.metric.needs_examples() && step.plan.wants_second {
-                let (fisher, count) = self.example_fisher(part, model, oracle)?;
-                step.report.num_gradients += count;
-                examples = Some(fisher);
+            self.part(&mut step, part, model, space, oracle)?;
+            if step.report.skipped.is_some() {
+                break;
             }
-            let first = First {
-                weight,
-                gradient,
-                loss,
-                examples,
-            };
-            let mut nearby = OracleNearby {
-                machine: self,
-                space,
-                part,
-                model,
-                oracle,
-            };
-            let perturbation = self.perturb(&mut step, first, model, Some(&mut nearby))?;
-            let second = match perturbation {
-                Some(Perturbation::Displacement { vector, scale }) => {
-                    step.report.num_gradients += 1;
-                    nearby.evaluate(vector, scale)?
-                }
-                Some(Perturbation::Evaluated(evaluation)) => evaluation,
-                None if step.report.skipped.is_some() => break,
-                None => continue,
-            };
-            step.second(weight, space, second)?;
         }
         Ok(step)
+    }
+
+    /// Both passes of a part of the batch. If the first one is not finite, the step is over.
+    pub(super) fn part<M: Module>(
+        &self,
+        step: &mut SamStep,
+        part: usize,
+        model: &M,
+        space: &ParamSpace,
+        oracle: &mut dyn Oracle<M>,
+    ) -> Result<(), OptimError> {
+        let weight = oracle.weight(part);
+        self.draws().reseed(space, part);
+        let Evaluation { loss, gradients } = oracle.first(part, model)?;
+        let gradient = LeafVector::from_gradients(space, &gradients)?;
+        drop(gradients);
+        let mut examples = None;
+        if self.config.metric.needs_examples() && step.plan.wants_second {
+            let (fisher, count) = self.example_fisher(part, model, oracle)?;
+            step.report.num_gradients += count;
+            examples = Some(fisher);
+        }
+        let first = First {
+            weight,
+            gradient,
+            loss,
+            examples,
+        };
+        let mut nearby = OracleNearby {
+            machine: self,
+            space,
+            part,
+            model,
+            oracle,
+        };
+        let second = match self.perturb(step, first, model, Some(&mut nearby))? {
+            Some(Perturbation::Displacement { vector, scale }) => {
+                step.report.num_gradients += 1;
+                nearby.evaluate(vector, scale)?
+            }
+            Some(Perturbation::Evaluated(evaluation)) => evaluation,
+            None => return Ok(()),
+        };
+        step.second(weight, space, second)
+    }
+
+    /// The same machine for a copy of the model on another device: the vectors that an ascent remembers are there.
+    pub(super) fn on(&self, space: &ParamSpace) -> Result<Self, OptimError> {
+        let mut machine = self.clone();
+        machine.parts.direction = self.parts.direction.on(space)?;
+        machine.parts.ascent = self.parts.ascent.on(space)?;
+        Ok(machine)
     }
 
     /// Plans the step. A batch may come in several parts.

@@ -1,15 +1,18 @@
 //! Sharpness-aware minimization.
 //!
 //! A [`SamConfig`] chooses the parts. Each part is a file with its needs, its memory and its formula. `machine` runs a
-//! step of them in stages. Four entry points drive it: `optimizer` ([`Sam::step`]), `ascended` (the step in two
-//! halves), `stateless` (inside a `TrainStep`), and the folder `learner` beside this one.
+//! step of them in stages. Five entry points drive it: `optimizer` ([`Sam::step`]), `devices` (on several devices),
+//! `ascended` (the step in two halves), `stateless` (inside a `TrainStep`), and the folder `learner` beside this one.
 
 mod ascended;
 mod ascent;
+mod ascent_scope;
 mod ascent_step;
 mod batch_oracle;
+mod batch_parts;
 mod config;
 mod descent;
+mod devices;
 mod direction;
 
 mod edge;
@@ -29,8 +32,11 @@ mod step_gradients;
 
 pub use ascended::Ascended;
 pub use ascent::{Ascent, AscentContext, AscentRule, CustomAscent, Perturbation};
+pub use ascent_scope::AscentScope;
 pub use config::SamConfig;
 pub use descent::DescentGradient;
+#[cfg(feature = "train")]
+pub(super) use devices::{DeviceOracles, StepDevices};
 pub use direction::AscentDirection;
 pub use group::RhoGroup;
 #[cfg(feature = "train")]

@@ -8,6 +8,7 @@ use crate::optim::OptimError;
 /// | entry point | provides |
 /// |---|---|
 /// | [`Sam::step_on`](super::Sam::step_on) | everything |
+/// | [`Sam::step_on_devices`](super::Sam::step_on_devices) with several devices | everything but the whole batch |
 /// | [`Sam::step`](super::Sam::step) | everything but the batch |
 /// | [`Sam::ascend`](super::Sam::ascend) and [`descend`](super::Sam::descend) | memory, rate, weights |
 /// | [`Sam::gradients`](super::Sam::gradients) | evaluations, losses |
@@ -32,6 +33,8 @@ pub enum Need {
     /// The Euclidean ball of radius `rho`, for an ascent that searches it. Every entry point provides it; a
     /// configuration with another metric, another ascent direction, a mask or groups does not.
     Ball,
+    /// Parts of the batch, for a step on several devices ([`Sam::on_devices`](super::Sam::on_devices)).
+    Devices,
 }
 
 impl Need {
@@ -52,6 +55,10 @@ impl Display for Need {
             Self::Evaluations | Self::Ball => {
                 "evaluates the loss at points that it chooses: call `Sam::step` with a closure"
             }
+            Self::Devices => {
+                "needs parts of the batch: call `Sam::step_on_devices` with a batch and an objective, or make the \
+                 optimizer without `Sam::on_devices`"
+            }
             Self::Losses => {
                 "compares losses: let the closure return the loss, or `(loss, gradients)`"
             }
@@ -68,6 +75,8 @@ impl Display for Need {
 pub(in crate::optim) enum EntryPoint {
     /// A batch and an objective.
     Batch,
+    /// A batch and an objective, in parts on several devices.
+    Devices,
     /// A closure.
     Closure,
     /// Gradients that the caller takes.
@@ -82,8 +91,9 @@ pub(in crate::optim) enum EntryPoint {
 impl EntryPoint {
     fn provides(self, need: Need) -> bool {
         match self {
+            _ if need == Need::Devices => matches!(self, Self::Devices),
             Self::Batch => true,
-            Self::Closure => need != Need::Batch,
+            Self::Devices | Self::Closure => need != Need::Batch,
             Self::Gradients => !matches!(need, Need::Batch | Need::Evaluations | Need::Losses),
             Self::Stateless => matches!(need, Need::Evaluations | Need::Losses | Need::Ball),
             #[cfg(feature = "train")]

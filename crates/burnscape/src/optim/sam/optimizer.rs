@@ -5,6 +5,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use super::SamConfig;
 use super::batch_oracle::BatchOracle;
 use super::descent::Descent;
+use super::devices::StepDevices;
 use super::machine::SamMachine;
 use super::needs::EntryPoint;
 use super::oracle::{ClosureOracle, Oracle};
@@ -17,8 +18,8 @@ use crate::space::{BufferSnapshot, LeafVector, ParamSpace, unshared_copy};
 /// A sharpness-aware optimizer around a Burn [`ModuleOptimizer`]. Built by [`SamConfig::init`].
 ///
 /// [`step`](Self::step) takes a closure. [`step_on`](Self::step_on) takes a batch, for the variants that use its
-/// examples. [`ascend`](Self::ascend) and [`descend`](Self::descend) are for loops that take their gradients
-/// themselves.
+/// examples. [`step_on_devices`](Self::step_on_devices) takes it in parts on several devices.
+/// [`ascend`](Self::ascend) and [`descend`](Self::descend) are for loops that take their gradients themselves.
 ///
 /// # Cost
 ///
@@ -53,6 +54,7 @@ use crate::space::{BufferSnapshot, LeafVector, ParamSpace, unshared_copy};
 pub struct Sam {
     pub(super) machine: SamMachine,
     pub(super) base: ModuleOptimizer,
+    pub(super) devices: Option<StepDevices>,
 }
 
 impl std::fmt::Debug for Sam {
@@ -68,6 +70,7 @@ impl Sam {
         Self {
             machine: SamMachine::new(config),
             base,
+            devices: None,
         }
     }
 
@@ -90,8 +93,9 @@ impl Sam {
     ///
     /// # Errors
     ///
-    /// [`OptimError::Unmet`] for variants that need [`step_on`](Self::step_on) or the value of the loss,
-    /// [`OptimError::TiedParameter`], [`OptimError::LearningRate`], [`OptimError::Loss`], [`OptimError::Space`].
+    /// [`OptimError::Unmet`] for variants that need [`step_on`](Self::step_on) or the value of the loss, and on several
+    /// devices; [`OptimError::TiedParameter`], [`OptimError::LearningRate`], [`OptimError::Loss`],
+    /// [`OptimError::Space`].
     ///
     /// # Compile errors
     ///
@@ -131,6 +135,7 @@ impl Sam {
         model: &mut M,
         closure: impl FnMut(&M) -> R,
     ) -> Result<StepReport, OptimError> {
+        self.refuse_devices()?;
         self.machine.config.admit(EntryPoint::Closure)?;
         let space = self.machine.space(model)?;
         self.run(lr.into(), model, &space, &mut ClosureOracle(closure))
@@ -150,6 +155,7 @@ impl Sam {
         batch: B,
         objective: &impl Objective<M, B>,
     ) -> Result<StepReport, OptimError> {
+        self.refuse_devices()?;
         self.machine.config.admit(EntryPoint::Batch)?;
         let space = self.machine.space(model)?;
         let config = &self.machine.config;
@@ -165,12 +171,30 @@ impl Sam {
         space: &ParamSpace,
         oracle: &mut dyn Oracle<M>,
     ) -> Result<StepReport, OptimError> {
+        self.step_with(lr, model, space, |machine, lr, model, before| {
+            machine.run(lr, model, space, before, oracle)
+        })
+    }
+
+    /// A step of which `passes` takes the gradients, given the running statistics of before.
+    pub(super) fn step_with<M: Module>(
+        &mut self,
+        lr: ModuleLearningRate,
+        model: &mut M,
+        space: &ParamSpace,
+        passes: impl FnOnce(
+            &mut SamMachine,
+            &ModuleLearningRate,
+            &M,
+            &BufferSnapshot,
+        ) -> Result<(StepReport, Descent), OptimError>,
+    ) -> Result<StepReport, OptimError> {
         if has_ties(space) {
             // Occurrences that became separate leaves would each get a part of the gradient.
             *model = unshared_copy(model);
         }
         let before = BufferSnapshot::of(model);
-        let (report, descent) = self.machine.run(&lr, model, space, &before, oracle)?;
+        let (report, descent) = passes(&mut self.machine, &lr, model, &before)?;
         if report.skipped.is_none() {
             *model = self.move_weights(&lr, model.clone(), space, descent)?;
         }

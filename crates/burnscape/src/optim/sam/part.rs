@@ -11,7 +11,7 @@ use super::{Need, StepGradients};
 use crate::OutOfRange;
 use crate::optim::OptimError;
 use crate::optim::record::{decode, encode};
-use crate::space::{LeafVector, SpaceError};
+use crate::space::{LeafVector, ParamSpace, SpaceError};
 
 /// A part of SAM: its settings, its needs, its memory, and the stages of a step that it changes. A stage that a
 /// part does not define is that of plain SAM.
@@ -107,6 +107,9 @@ pub(super) trait AnyPart: Debug + Send + Sync {
 
     fn descend(&self, gradients: &StepGradients) -> Result<Descent, SpaceError>;
 
+    /// The part with the vectors of its memory in the space of a copy of the model on another device.
+    fn on(&self, space: &ParamSpace) -> Result<Arc<dyn AnyPart>, SpaceError>;
+
     /// The part after a step.
     fn after(&self, gradients: &StepGradients) -> Result<Arc<dyn AnyPart>, OptimError>;
 
@@ -158,6 +161,16 @@ impl<P: SamPart> AnyPart for Remembering<P> {
 
     fn descend(&self, gradients: &StepGradients) -> Result<Descent, SpaceError> {
         self.part.descend(&self.memory, gradients)
+    }
+
+    fn on(&self, space: &ParamSpace) -> Result<Arc<dyn AnyPart>, SpaceError> {
+        let mut memory = self.memory.clone();
+        for (_, vector) in P::vectors(&mut memory) {
+            if let Some(known) = vector.take() {
+                *vector = Some(known.on(space)?);
+            }
+        }
+        Ok(with_memory(self.part.clone(), memory))
     }
 
     fn after(&self, gradients: &StepGradients) -> Result<Arc<dyn AnyPart>, OptimError> {

@@ -59,6 +59,34 @@ impl SamStep {
         self.perturbed.add(weight, gradient, second.loss)
     }
 
+    /// The same step, with its gradients and losses on the device of the model that has this space.
+    pub(super) fn on(self, space: &ParamSpace) -> Result<Self, OptimError> {
+        Ok(Self {
+            plain: self.plain.on(space)?,
+            perturbed: self.perturbed.on(space)?,
+            ..self
+        })
+    }
+
+    /// Adds the parts of another step on the same device. If some are not finite, the step ends at the first of them.
+    pub(super) fn join(self, other: Self) -> Result<Self, OptimError> {
+        let num_gradients = self.report.num_gradients + other.report.num_gradients;
+        let mut joined = if self.report.skipped.is_some() {
+            self
+        } else if other.report.skipped.is_some() {
+            other
+        } else {
+            Self {
+                plain: self.plain.join(other.plain)?,
+                perturbed: self.perturbed.join(other.perturbed)?,
+                square: other.square,
+                ..self
+            }
+        };
+        joined.report.num_gradients = num_gradients;
+        Ok(joined)
+    }
+
     /// Ends the step at a part whose loss or gradient is not finite. The report is about that part.
     pub(super) fn reject(
         &mut self,
@@ -119,7 +147,7 @@ pub(super) struct WeightedSum {
 }
 
 impl WeightedSum {
-    fn new(is_wide: bool) -> Self {
+    pub(super) fn new(is_wide: bool) -> Self {
         Self {
             is_wide,
             vector: None,
@@ -142,6 +170,39 @@ impl WeightedSum {
         self.weights.push(weight);
         self.losses.push(loss);
         Ok(())
+    }
+
+    fn on(self, space: &ParamSpace) -> Result<Self, OptimError> {
+        let vector = self.vector.map(|vector| vector.on(space)).transpose()?;
+        let losses = self.losses.into_iter().map(|loss| loss.on(space.device()));
+        Ok(Self {
+            vector,
+            losses: losses.collect::<Result<_, _>>()?,
+            ..self
+        })
+    }
+
+    /// This sum and another one.
+    fn join(mut self, other: Self) -> Result<Self, OptimError> {
+        self.vector = match (self.vector, other.vector) {
+            (Some(sum), Some(vector)) => Some(sum.axpby(1.0, 1.0, &vector)?),
+            (sum, vector) => sum.or(vector),
+        };
+        self.weights.extend(other.weights);
+        self.losses.extend(other.losses);
+        Ok(self)
+    }
+
+    /// The sum as one evaluation, whose gradient has the element types of the parameters.
+    pub(super) fn into_evaluation(self) -> Result<Evaluation, OptimError> {
+        let Some(vector) = self.vector else {
+            return Err(LossError::EmptyBatch { batch: 0 }.into());
+        };
+        let losses = self.weights.into_iter().zip(self.losses);
+        Ok(Evaluation {
+            loss: LossValue::weighted_sum(losses),
+            gradients: vector.narrow().into_gradients(),
+        })
     }
 
     /// The weighted sum of the losses, once they are numbers.

@@ -1,3 +1,5 @@
+use burn::tensor::Device;
+
 use crate::space::{ParamSpace, mix};
 
 /// The random numbers that a model draws in the passes of one step: free, or the same in both passes of a part.
@@ -13,10 +15,15 @@ impl StepDraws {
         self.0.map(|seed| mix(seed, part as u64))
     }
 
-    /// Seeds the device for a pass of a part.
+    /// Seeds the device of the parameters for a pass of a part.
     pub(in crate::optim) fn reseed(self, space: &ParamSpace, part: usize) {
+        self.reseed_device(space.device(), part);
+    }
+
+    /// Seeds a device for a pass of a part.
+    pub(in crate::optim) fn reseed_device(self, device: &Device, part: usize) {
         if let Some(seed) = self.seed(part) {
-            space.device().seed(seed);
+            device.seed(seed);
         }
     }
 }

@@ -1,0 +1,277 @@
+//! Lists of devices: which of them evaluates a batch, the threads that work for them, and what each has done.
+
+mod assignment;
+mod error;
+mod queue;
+mod work;
+mod workers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use burn::tensor::{Device, FloatDType};
+
+use super::LossError;
+use super::scalar::called;
+use crate::space::{Waits, limited, waited};
+use work::{Listed, name};
+
+pub(crate) use assignment::{Cost, Costs};
+pub use error::DeviceError;
+pub use queue::DeviceQueue;
+pub use work::DeviceWork;
+pub(crate) use workers::{Copies, Reports, Worker, WorkerError};
+
+/// A list of devices, which is checked when it is used.
+///
+/// Clones share the account of each device, and whether a wait for it has passed the limit.
+#[derive(Debug, Clone)]
+pub(crate) struct Devices(Arc<List>);
+
+#[derive(Debug, Clone)]
+struct List {
+    listed: Vec<Listed>,
+    exact_order: bool,
+    wait_limit: Option<Duration>,
+}
+
+impl Devices {
+    pub(crate) fn new(list: impl IntoIterator<Item = Device>) -> Self {
+        Self(Arc::new(List {
+            listed: list.into_iter().map(Listed::new).collect(),
+            exact_order: false,
+            wait_limit: None,
+        }))
+    }
+
+    /// Sets whether sums over batches are added in the order of the batches.
+    pub(crate) fn with_exact_order(mut self, exact: bool) -> Self {
+        Arc::make_mut(&mut self.0).exact_order = exact;
+        self
+    }
+
+    /// Sets the longest wait for a device.
+    pub(crate) fn with_wait_limit(mut self, limit: Option<Duration>) -> Self {
+        Arc::make_mut(&mut self.0).wait_limit = limit;
+        self
+    }
+
+    pub(crate) fn exact_order(&self) -> bool {
+        self.0.exact_order
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.listed.len()
+    }
+
+    /// The devices in order, without autodiff.
+    pub(crate) fn list(&self) -> Vec<Device> {
+        let devices = self.0.listed.iter();
+        devices.map(|listed| listed.device.clone()).collect()
+    }
+
+    /// A device, without autodiff.
+    pub(crate) fn device(&self, index: usize) -> Option<&Device> {
+        self.0.listed.get(index).map(|listed| &listed.device)
+    }
+
+    /// The index of the device of a model, which adds what the others have computed.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError`] if the list cannot be used with this model.
+    pub(crate) fn main(&self, device: &Device) -> Result<usize, LossError> {
+        self.check_list()?;
+        let mut listed = self.0.listed.iter();
+        let main = listed.position(|listed| listed.device == *device);
+        let main = main.ok_or_else(|| DeviceError::NotListed {
+            device: name(device),
+        })?;
+        self.check_alive()?;
+        if self.len() > 1 {
+            self.check_float_types()?;
+        }
+        Ok(main)
+    }
+
+    /// The same list without a device.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::NoSuchDevice`], and [`DeviceError::NoDevice`] if it was the only one.
+    pub(crate) fn without(&self, index: usize) -> Result<Self, LossError> {
+        let devices = self.len();
+        if index >= devices {
+            return Err(DeviceError::NoSuchDevice { index, devices }.into());
+        }
+        if devices == 1 {
+            return Err(DeviceError::NoDevice.into());
+        }
+        let mut list = List::clone(&self.0);
+        list.listed.remove(index);
+        Ok(Self(Arc::new(list)))
+    }
+
+    /// What each device has done so far, in order.
+    pub(crate) fn work(&self) -> Vec<DeviceWork> {
+        self.0.listed.iter().map(Listed::work).collect()
+    }
+
+    /// Returns an error if there is no device, or one twice.
+    fn check_list(&self) -> Result<(), DeviceError> {
+        if self.0.listed.is_empty() {
+            return Err(DeviceError::NoDevice);
+        }
+        for (second, listed) in self.0.listed.iter().enumerate() {
+            let mut earlier = self.0.listed.iter().take(second);
+            if let Some(first) = earlier.position(|other| other.device == listed.device) {
+                return Err(DeviceError::Twice {
+                    first,
+                    second,
+                    device: listed.name.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns an error if a device has not answered earlier.
+    fn check_alive(&self) -> Result<(), DeviceError> {
+        let mut listed = self.0.listed.iter().enumerate();
+        match listed.find(|(_, listed)| listed.is_dead()) {
+            None => Ok(()),
+            Some((index, listed)) => Err(DeviceError::Dead {
+                device: listed.name.clone(),
+                index,
+            }),
+        }
+    }
+
+    /// Returns an error unless new tensors have the same float type on all devices.
+    fn check_float_types(&self) -> Result<(), LossError> {
+        let mut first: Option<(&Listed, FloatDType)> = None;
+        for (index, listed) in self.0.listed.iter().enumerate() {
+            // A remote device may have to connect.
+            let found = self.attempt(index, listed, &|| None, || {
+                let device = listed.device.clone();
+                Ok::<_, LossError>(waited(move || device.settings().float_dtype)?)
+            })?;
+            let (other, expected) = first.get_or_insert((listed, found));
+            if *expected != found {
+                return Err(DeviceError::FloatTypes {
+                    first: other.name.clone(),
+                    first_dtype: format!("{expected:?}"),
+                    second: listed.name.clone(),
+                    second_dtype: format!("{found:?}"),
+                }
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs work for a device on this thread, with the limit on its waits. Its failure becomes an error that names it;
+    /// `batch` is the one that was under way.
+    fn attempt<T, E: WorkerError>(
+        &self,
+        index: usize,
+        listed: &Listed,
+        batch: &dyn Fn() -> Option<usize>,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let limit = self.0.wait_limit;
+        let waits = limit.map(|limit| Waits::new(limit, listed.waiting()));
+        let found = limited(waits.clone(), || called(work));
+        let found = found.unwrap_or_else(|panic| Err(E::from(panic)));
+        let failed = |error: DeviceError| E::from(LossError::from(error));
+        if let Some(waits) = waits.filter(Waits::have_expired) {
+            listed.give_up();
+            return Err(failed(DeviceError::TimedOut {
+                device: listed.name.clone(),
+                index,
+                batch: batch(),
+                seconds: waits.seconds(),
+                blocked_threads: waits.num_waiting(),
+            }));
+        }
+        found.map_err(|error| match error.device_failure() {
+            None => error,
+            Some(message) => failed(DeviceError::Failed {
+                device: listed.name.clone(),
+                index,
+                batch: batch(),
+                message,
+            }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device() -> Device {
+        Device::default()
+    }
+
+    #[test]
+    fn lists_that_cannot_be_used_are_refused() {
+        let refused = |list: Vec<Device>| Devices::new(list).main(&device());
+        assert_eq!(refused(vec![]), Err(DeviceError::NoDevice.into()));
+        let found = refused(vec![device(), device().autodiff()]);
+        let expected = DeviceError::Twice {
+            first: 0,
+            second: 1,
+            device: name(&device()),
+        };
+        assert_eq!(found, Err(expected.into()));
+        assert_eq!(refused(vec![device().autodiff()]), Ok(0));
+    }
+
+    #[test]
+    fn a_device_that_has_not_answered_is_not_asked_again() {
+        let devices = Devices::new([device()]);
+        // Settings do not make another list.
+        let copy = devices.clone().with_exact_order(true);
+        assert!(copy.exact_order() && !devices.exact_order());
+        copy.0.listed[0].give_up();
+        let dead = DeviceError::Dead {
+            device: name(&device()),
+            index: 0,
+        };
+        assert_eq!(devices.main(&device()), Err(dead.into()));
+    }
+
+    #[test]
+    fn a_list_loses_one_device_at_a_time() {
+        let devices = Devices::new([device(), device()]);
+        let rest = devices.without(0).unwrap();
+        assert_eq!(rest.len(), 1);
+        // Accounts go on.
+        devices.0.listed[1].add_batches(3);
+        assert_eq!(rest.work()[0].batches, 3);
+        assert_eq!(
+            devices.without(2).map(drop),
+            Err(DeviceError::NoSuchDevice {
+                index: 2,
+                devices: 2
+            }
+            .into())
+        );
+        assert_eq!(rest.without(0).map(drop), Err(DeviceError::NoDevice.into()));
+    }
+
+    #[cfg(all(feature = "flex", feature = "ndarray"))]
+    #[test]
+    #[allow(deprecated, reason = "deprecated by Burn, supported while Burn has it")]
+    fn the_device_of_the_model_is_found() {
+        let devices = Devices::new([Device::ndarray(), Device::flex()]);
+        assert_eq!(devices.main(&Device::flex().autodiff()), Ok(1));
+        assert_eq!(devices.main(&Device::ndarray()), Ok(0));
+        let expected = DeviceError::NotListed {
+            device: name(&Device::ndarray()),
+        };
+        let rest = devices.without(0).unwrap();
+        assert_eq!(rest.main(&Device::ndarray()), Err(expected.into()));
+    }
+}

@@ -1,0 +1,378 @@
+//! Risks on several devices.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use burn::module::Module;
+use burn::tensor::Device;
+
+use super::shard::Shard;
+use super::{Observer, Risk, each};
+use crate::loss::{Cost, Costs, DeviceError, DeviceWork, Devices, LossError, Mode, Signature};
+use crate::space::copy_for_gradients;
+
+/// The devices of a risk, and how they are used. The order in which it is set does not matter.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Placement {
+    devices: Option<Devices>,
+    exact_order: bool,
+    wait_limit: Option<Duration>,
+}
+
+impl Placement {
+    /// The same settings for other devices, or for those that there are.
+    fn with(mut self, devices: Option<Devices>) -> Self {
+        self.devices = devices.map(|devices| {
+            let devices = devices.with_exact_order(self.exact_order);
+            devices.with_wait_limit(self.wait_limit)
+        });
+        self
+    }
+}
+
+impl<M, K> Risk<'_, M, K> {
+    /// Divides the batches among several devices, one of which is that of the model: GPUs, CPUs, and devices of other
+    /// machines (feature `remote`). Everything that is measured on the risk inherits them.
+    ///
+    /// | what | where it runs |
+    /// |---|---|
+    /// | [`loss`](Self::loss), [`loss_and_gradient`](Self::loss_and_gradient) | each batch on its device |
+    /// | curvature operators and Jacobians, and the spectra, solves and measures of sharpness that multiply with them | each batch on its device |
+    /// | points of landscapes and of profiles of paths | whole points, on the devices in turn |
+    /// | vectors, sums, bases of Krylov methods, results | the device of the model |
+    /// | gradients of examples and of other parts of batches, running statistics (but those of points), calibration, couplings of layers, fits | the device of the model |
+    ///
+    /// Each batch goes, in order, to the device with the least work so far, the first one of several. The work of a
+    /// batch is the number of floating-point operations of its gradient in an operator, and the size of its tensors in
+    /// a loss or a gradient, for which nothing is traced. A device has a thread, a copy of the model, and the batches
+    /// that it gets; neither the user's model nor the data move. With fewer batches than devices some have none:
+    /// [`device_work`](Self::device_work) tells what each one has done. A list of one device, that of the model, is
+    /// the same as no list.
+    ///
+    /// What a loss reads besides model and batch must be on the device of its batch: create it with `x.device()`,
+    /// and mark no tensor of a batch with `#[batch(skip)]`.
+    ///
+    /// # Cost
+    ///
+    /// Each device reads the whole data set and skips the batches of the others, all devices at the same time: a
+    /// loader does its work once for each, and must give all of them the same batches. In a pass the model is copied
+    /// to every other device, and its batches to each. An operator copies the model once, and batches once if their
+    /// residuals are stored, and in every product otherwise; before it is made, the data are read once more, and one
+    /// batch of each set of shapes is traced. A product or a gradient moves one vector to and one from each other
+    /// device. Numbers of two different backends, and those that a remote device has computed, pass through the memory
+    /// of the host.
+    ///
+    /// A [`Recorded`](crate::loss::Recorded) loss is computed by one device at a time, and so is a loss that draws
+    /// random numbers, since devices may share a generator.
+    ///
+    /// # Errors
+    ///
+    /// Those of the list come with the first measurement: [`DeviceError::NoDevice`], [`DeviceError::Twice`],
+    /// [`DeviceError::NotListed`] for a model on another device, and [`DeviceError::FloatTypes`] if new tensors do not
+    /// have the same type on all devices.
+    ///
+    /// If a device fails, or the loss panics on it, the measurement ends with [`DeviceError::Failed`], which names
+    /// device and batch, after all threads have returned. No part of a sum is handed on. Operators and Krylov
+    /// factorizations are as they were before: try again, or go on with [`without_device`](Self::without_device).
+    /// Other errors are those that one device would find first.
+    ///
+    /// # Reproducibility
+    ///
+    /// The same devices in the same order give the same bits, as far as each of them does. Losses are added in the
+    /// order of the batches. The partial sums of gradients and products are added in the order of the list, which
+    /// rounds otherwise than one device does; see [`with_exact_order`](Self::with_exact_order). Seeded draws are those
+    /// of the generator of each device. The observer is called by one thread at a time, with counts over all devices;
+    /// the order in which batches end depends on time.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Tensor};
+    /// use burnscape::loss::Risk;
+    ///
+    /// let device = Device::flex();
+    /// let model = LinearConfig::new(2, 1).init(&device);
+    /// let loss = |model: &Linear, x: Tensor<2>| model.forward(x).square().mean();
+    /// let data = [1.0, 2.0, 3.0].map(|x| Tensor::<2>::full([4, 2], x, &device));
+    /// let one = Risk::new(&loss, &data);
+    /// // On a machine with GPUs: `[Device::cuda(0), Device::cuda(1)]`, and the model on one of them.
+    /// let several = one.clone().with_devices([device]);
+    /// assert_eq!(several.loss(&model)?.value, one.loss(&model)?.value);
+    /// for work in several.device_work() {
+    ///     println!("{work}");
+    /// }
+    /// # Ok::<(), burnscape::loss::LossError>(())
+    /// ```
+    #[must_use]
+    pub fn with_devices(mut self, devices: impl IntoIterator<Item = Device>) -> Self {
+        self.placement = self.placement.with(Some(Devices::new(devices)));
+        self
+    }
+
+    /// Sets whether [several devices](Self::with_devices) add gradients and products in the order of the batches, as
+    /// one device does; off by default. Where the devices compute a batch with the same bits, sums have those of one
+    /// device.
+    ///
+    /// # Cost
+    ///
+    /// The gradient or product of every batch is moved to the device of the model, instead of one sum for each device.
+    #[must_use]
+    pub fn with_exact_order(mut self, exact: bool) -> Self {
+        self.placement.exact_order = exact;
+        let devices = self.placement.devices.take();
+        self.placement = self.placement.with(devices);
+        self
+    }
+
+    /// Sets the longest wait for one of [several devices](Self::with_devices); without a limit by default.
+    ///
+    /// A wait beyond it is [`DeviceError::TimedOut`], and the device is not asked again: later measurements with this
+    /// list return [`DeviceError::Dead`] until [`without_device`](Self::without_device) removes it. The thread that
+    /// waits may stay until the process ends, which it does not delay. The limit is for a single wait, not for a pass
+    /// or a product; choose it longer than a batch takes on the slowest device. Waits of the loss itself are not
+    /// limited, nor is work that a device accepts without an answer.
+    ///
+    /// # Cost
+    ///
+    /// A thread for every wait.
+    #[must_use]
+    pub fn with_wait_limit(mut self, limit: Duration) -> Self {
+        self.placement.wait_limit = Some(limit);
+        let devices = self.placement.devices.take();
+        self.placement = self.placement.with(devices);
+        self
+    }
+
+    /// The same risk without one of its [devices](Self::with_devices), whose batches the others get. Their accounts go
+    /// on.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::NoSuchDevice`], and [`DeviceError::NoDevice`] if it is the only one.
+    pub fn without_device(&self, index: usize) -> Result<Self, LossError>
+    where
+        K: Clone,
+    {
+        let Some(devices) = self.devices() else {
+            return Err(DeviceError::NoSuchDevice { index, devices: 0 }.into());
+        };
+        let rest = devices.without(index)?;
+        let mut risk = self.clone();
+        risk.placement = risk.placement.with(Some(rest));
+        Ok(risk)
+    }
+
+    /// What each of the [devices](Self::with_devices) has done so far, in the order of the list, for this risk, its
+    /// copies and their operators; empty without devices. A list of one device counts nothing.
+    pub fn device_work(&self) -> Vec<DeviceWork> {
+        self.devices().map(Devices::work).unwrap_or_default()
+    }
+
+    /// The list of devices, which may be a single one.
+    pub(crate) fn devices(&self) -> Option<&Devices> {
+        self.placement.devices.as_ref()
+    }
+
+    /// The same risk on the device of its model.
+    pub(crate) fn without_devices(mut self) -> Self {
+        self.placement = Placement::default();
+        self
+    }
+}
+
+impl<'a, M: Module, K> Risk<'a, M, K> {
+    /// The list of several devices, checked for this model, and the index of the device of the model; `None` if there
+    /// is one device.
+    ///
+    /// # Errors
+    ///
+    /// [`LossError::Device`].
+    pub(crate) fn spread(&self, model: &M) -> Result<Option<(Devices, usize)>, LossError> {
+        let Some(devices) = self.devices() else {
+            return Ok(None);
+        };
+        let device = model.devices().first().cloned().unwrap_or_default();
+        let main = devices.main(&device)?;
+        Ok((devices.len() > 1).then(|| (devices.clone(), main)))
+    }
+
+    /// The assignment of the batches by their costs. A loss whose gradient cannot be traced is divided by bytes.
+    ///
+    /// # Cost
+    ///
+    /// Nothing for bytes, which are counted when the shards are read. For operations, one reading of the data, in
+    /// which the first batch of each set of shapes is traced.
+    ///
+    /// # Errors
+    ///
+    /// Those of the data set, and of [`space`](Self::space).
+    pub(crate) fn costs(
+        &self,
+        devices: &Devices,
+        cost: Cost,
+        model: &M,
+    ) -> Result<Arc<Costs>, LossError> {
+        if cost == Cost::Bytes {
+            return Ok(Costs::bytes(devices));
+        }
+        let settings = self.space(model)?.device().settings();
+        let copy = copy_for_gradients(model, self.mode == Mode::Train);
+        let mut known: HashMap<Signature, u64> = HashMap::new();
+        let mut costs = Vec::new();
+        let is_traced = each(&**self.source(), |_, batch| {
+            let signature = batch.tensors().signature;
+            let flops = match known.get(&signature) {
+                Some(flops) => *flops,
+                None => {
+                    let trace = batch.trace_gradient(copy.clone(), settings, self.reduction);
+                    let Ok(trace) = trace else {
+                        return Ok(ControlFlow::Break(()));
+                    };
+                    let flops = trace.program.flops();
+                    known.insert(signature, flops);
+                    flops
+                }
+            };
+            costs.push(flops);
+            Ok::<_, LossError>(ControlFlow::Continue(()))
+        })?;
+        Ok(if is_traced {
+            Costs::known(devices, costs)
+        } else {
+            Costs::bytes(devices)
+        })
+    }
+
+    /// The same risk over the batches of one device of the list, which are moved there and keep their indices in the
+    /// whole data. It has no devices and no observer.
+    pub(crate) fn shard(&self, devices: &Devices, index: usize, costs: &Arc<Costs>) -> Risk<'a, M> {
+        // An index that is not in the list has no batch.
+        let device = devices.device(index).cloned().unwrap_or_default();
+        self.on(device, Some((Arc::clone(costs), index)))
+    }
+
+    /// The same risk with all batches moved to a device. It has no devices and no observer.
+    pub(crate) fn located(&self, device: &Device) -> Risk<'a, M> {
+        self.on(device.clone().inner(), None)
+    }
+
+    fn on(&self, device: Device, share: Option<(Arc<Costs>, usize)>) -> Risk<'a, M> {
+        Risk {
+            source: Arc::new(Shard {
+                whole: Arc::clone(&self.source),
+                device,
+                share,
+            }),
+            observer: Observer::default(),
+            ..self.whole().without_devices()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Tensor;
+
+    use super::*;
+    use crate::loss::{PerExample, Split};
+
+    fn data() -> Vec<Tensor<2>> {
+        let device = Device::default();
+        [3, 1, 4]
+            .map(|rows| Tensor::ones([rows, 2], &device))
+            .into()
+    }
+
+    fn loss(model: &Linear, x: Tensor<2>) -> Tensor<1> {
+        (model.forward(x) - 0.3).square().mean()
+    }
+
+    #[test]
+    fn settings_do_not_depend_on_their_order() {
+        let data = data();
+        let risk = || -> Risk<'_, Linear> { Risk::new(&loss, &data) };
+        let (list, limit) = ([Device::default()], Duration::from_secs(3));
+        let risks = [
+            risk()
+                .with_devices(list.clone())
+                .with_exact_order(true)
+                .with_wait_limit(limit),
+            risk()
+                .with_wait_limit(limit)
+                .with_exact_order(true)
+                .with_devices(list),
+        ];
+        for risk in risks {
+            let devices = risk.whole().devices().unwrap().clone();
+            assert!(devices.exact_order());
+            assert!(format!("{devices:?}").contains("Some(3s)"), "{devices:?}");
+            assert_eq!(risk.device_work().len(), 1);
+        }
+        assert!(risk().device_work().is_empty());
+    }
+
+    #[test]
+    fn a_list_of_the_device_of_the_model_changes_no_bit() {
+        let (device, data) = (Device::default(), data());
+        let model = LinearConfig::new(2, 2).init(&device);
+        let one: Risk<'_, Linear> = Risk::new(&loss, &data);
+        let listed = one.clone().with_devices([device.autodiff()]);
+        assert!(listed.spread(&model).unwrap().is_none());
+        assert_eq!(listed.loss(&model), one.loss(&model));
+        let [found, expected] = [listed, one].map(|risk| {
+            let found = risk.loss_and_gradient(&model).unwrap();
+            (found.value, found.gradient.to_host().unwrap())
+        });
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn every_kind_loses_a_device_or_says_why_not() {
+        let (device, data) = (Device::default(), data());
+        let split: Risk<'_, Linear, Split> = Risk::split(
+            |model: &Linear, x: &Tensor<2>| model.forward(x.clone()),
+            |outputs: Tensor<2>, _: Tensor<2>| outputs.mean(),
+            &data,
+        );
+        let missing = |index, devices| {
+            let error = DeviceError::NoSuchDevice { index, devices };
+            Some(LossError::from(error))
+        };
+        assert_eq!(split.without_device(0).err(), missing(0, 0));
+        let twice = split.with_devices([device.clone(), device]);
+        assert_eq!(twice.without_device(2).err(), missing(2, 2));
+        let rest = twice.without_device(1).unwrap();
+        let last = Some(LossError::from(DeviceError::NoDevice));
+        assert_eq!(rest.without_device(0).err(), last);
+        let model = LinearConfig::new(2, 1).init(&Device::default());
+        assert!(matches!(twice.loss(&model), Err(LossError::Device(_))));
+        assert!(rest.loss(&model).is_ok());
+        let losses = |model: &Linear, x: Tensor<2>| model.forward(x).flatten(0, 1);
+        let examples: Risk<'_, Linear, PerExample> = Risk::per_example(losses, &data);
+        assert_eq!(examples.without_device(1).err(), missing(1, 0));
+    }
+
+    #[test]
+    fn batches_are_assigned_by_their_operations() {
+        let (device, data) = (Device::default(), data());
+        let model = LinearConfig::new(2, 2).init(&device);
+        let devices = Devices::new([device.clone(), device]);
+        let risk: Risk<'_, Linear> = Risk::new(&loss, &data);
+        // 3, 1 and 4 rows.
+        let owners = |costs: &Costs| [0, 1, 2].map(|batch| costs.owner(batch, || 1));
+        let costs = risk.costs(&devices, Cost::Flops, &model).unwrap();
+        assert_eq!(owners(&costs), [0, 1, 1]);
+        // What cannot be traced is divided as it is read.
+        let reads = |model: &Linear, x: Tensor<2>| {
+            let sum: f32 = x.clone().sum().into_scalar();
+            model.forward(x).mean() * sum
+        };
+        let risk: Risk<'_, Linear> = Risk::new(&reads, &data);
+        let costs = risk.costs(&devices, Cost::Flops, &model).unwrap();
+        assert_eq!(owners(&costs), [0, 1, 0]);
+    }
+}

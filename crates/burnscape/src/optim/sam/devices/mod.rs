@@ -1,0 +1,12 @@
+//! Steps on several devices, each of which has a part of the batch.
+
+mod device_oracles;
+mod part_oracle;
+mod step_devices;
+mod steps;
+#[cfg(all(test, feature = "flex", feature = "ndarray"))]
+mod tests;
+
+#[cfg(feature = "train")]
+pub(in crate::optim) use device_oracles::DeviceOracles;
+pub(in crate::optim) use step_devices::StepDevices;
