@@ -35,7 +35,13 @@ fn agree(devices: &[Device], kernels: Kernels) {
             assert_same(&measure(&problem, spread), &found);
             assert_near(&found, &one, ROUNDING);
             if kernels == Kernels::Same && matches!(spread, Spread::InOrder(_)) {
-                assert_same(&found, &one);
+                // Bases of Krylov methods have inner products of their own on a server, which may have a GPU.
+                let has_basis = |name: &str| name == "eigenvalues" && devices[0] != Device::flex();
+                let comparable = |mut found: Found| {
+                    found.retain(|(name, _)| !has_basis(name));
+                    found
+                };
+                assert_same(&comparable(found), &comparable(one.clone()));
             }
         }
     }

@@ -1,8 +1,11 @@
-//! A small classifier, six batches of unequal sizes, and what is measured of them on one device or on several.
+//! A small network, six batches of unequal sizes, and what is measured of them on one device or on several.
+//!
+//! It has rectified linear units and squared errors, which a server computes with the same kernels as this process:
+//! programs on Flex here have functions of our own for the hyperbolic tangent, the exponential and convolutions.
 
 use burn::module::Module;
-use burn::nn::loss::CrossEntropyLossConfig;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor, TensorData};
 use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{EigenpairsConfig, LinearOperator, Which};
 use burnscape::landscape::{Direction, LandscapeConfig};
@@ -10,7 +13,8 @@ use burnscape::loss::{DeviceError, Likelihood, LossError, Risk, Split};
 use burnscape::space::{DirectionNorm, Grid, ParamSpace, ParamVector};
 use burnscape_testkit::models::TwoLayers;
 
-pub(crate) type Labeled = (Tensor<2>, Tensor<1, Int>);
+/// Inputs, and the outputs that they should have.
+pub(crate) type Labeled = (Tensor<2>, Tensor<2>);
 
 /// Examples of each batch.
 const ROWS: [usize; 6] = [7, 12, 3, 9, 5, 16];
@@ -29,7 +33,7 @@ pub(crate) enum Spread<'d> {
 /// Numbers by name.
 pub(crate) type Found = Vec<(&'static str, Vec<f64>)>;
 
-/// A network 8-16-3 with tanh on a device, and batches on Flex.
+/// A network 8-16-3 on a device, and batches on Flex.
 pub(crate) struct Problem {
     pub(crate) net: TwoLayers,
     pub(crate) data: Vec<Labeled>,
@@ -54,7 +58,7 @@ impl Problem {
     }
 
     pub(crate) fn risk(&self) -> Risk<'_, TwoLayers, Split> {
-        Risk::split(logits, criterion, &self.data)
+        Risk::split(outputs, criterion, &self.data)
     }
 
     pub(crate) fn spread(&self, spread: Spread<'_>) -> Risk<'_, TwoLayers, Split> {
@@ -72,7 +76,7 @@ impl Problem {
         let found = risk.loss_and_gradient(net).unwrap();
         let hessian = risk.hessian(net).unwrap();
         let gauss_newton = risk.gauss_newton(net).unwrap();
-        let fisher = risk.fisher(net, Likelihood::Categorical).unwrap();
+        let fisher = risk.fisher(net, Likelihood::Gaussian).unwrap();
         let v = ParamVector::rademacher(hessian.space(), 7).unwrap();
         let config = EigenpairsConfig::new(5, Which::Largest).with_tolerance(1e-4);
         let top = config.run(&hessian).unwrap();
@@ -121,14 +125,13 @@ pub(crate) fn device_error(error: &CurvatureError) -> Option<&DeviceError> {
     }
 }
 
-pub(crate) fn logits(net: &TwoLayers, (x, _): &Labeled) -> Tensor<2> {
-    net.forward(x.clone(), Tensor::tanh)
+pub(crate) fn outputs(net: &TwoLayers, (x, _): &Labeled) -> Tensor<2> {
+    net.forward(x.clone(), relu)
 }
 
-/// The mean cross-entropy.
-pub(crate) fn criterion(logits: Tensor<2>, (_, y): Labeled) -> Tensor<1> {
-    let config = CrossEntropyLossConfig::new();
-    config.init(&logits.device()).forward(logits, y)
+/// The mean squared error.
+pub(crate) fn criterion(outputs: Tensor<2>, (_, y): Labeled) -> Tensor<1> {
+    (outputs - y).square().mean()
 }
 
 /// The numbers of a product, which must succeed.
@@ -147,11 +150,11 @@ pub(crate) fn batch((index, &rows): (usize, &usize)) -> Labeled {
     let here = Device::flex();
     let first = 100 * index;
     let numbers = (0..8 * rows).map(|i| wave(first + i, 0.7) as f32);
-    let labels = (0..rows).map(|i| ((first + i * i) % 3) as i64);
+    let targets = (0..3 * rows).map(|i| wave(first + i, 2.9) as f32);
     let numbers = TensorData::new(numbers.collect::<Vec<f32>>(), [rows, 8]);
-    let labels = TensorData::new(labels.collect::<Vec<i64>>(), [rows]);
+    let targets = TensorData::new(targets.collect::<Vec<f32>>(), [rows, 3]);
     (
         Tensor::from_data(numbers, &here),
-        Tensor::from_data(labels, &here),
+        Tensor::from_data(targets, &here),
     )
 }

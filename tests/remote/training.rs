@@ -7,7 +7,7 @@ use burnscape::optim::{AscentScope, Sam, SamConfig};
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::TwoLayers;
 
-use super::problem::{Found, Labeled, Problem, batch, criterion, logits};
+use super::problem::{Found, Labeled, Problem, batch, criterion, outputs};
 
 const STEPS: usize = 20;
 
@@ -15,7 +15,7 @@ const STEPS: usize = 20;
 const EXAMPLES: usize = 12;
 
 fn loss(net: &TwoLayers, batch: Labeled) -> Tensor<1> {
-    criterion(logits(net, &batch), batch)
+    criterion(outputs(net, &batch), batch)
 }
 
 fn sam(config: &SamConfig) -> Sam {

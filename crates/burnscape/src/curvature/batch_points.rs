@@ -16,7 +16,9 @@ use super::stale::{Evaluated, FirstValue, check_trace};
 use super::usable::{check_gradient, check_outputs, check_repeatable, finite_sum};
 use super::weights::{WeightedSum, Weighting, Weights};
 use crate::loss::draws::BatchDraws;
-use crate::loss::{Draws, Fingerprint, LossError, Reduction, RiskBatch, Signature, Tensors, each};
+use crate::loss::{
+    Draws, Fingerprint, LossError, Reduction, RiskBatch, Signature, Tensors, each_begun,
+};
 
 /// The sums of a pass over the data.
 #[derive(Debug, Clone)]
@@ -67,6 +69,8 @@ pub(super) struct BatchPoint {
     pub(super) weight: f64,
     /// The weight of the batch in the sum over the data.
     pub(super) factor: f64,
+    /// What the total loss adds: the loss, or the sum of the losses of its examples if these were computed.
+    pub(super) weighed: f64,
     /// The mean or sum of the losses of its examples, as the reduction says; zero if it was not computed.
     pub(super) loss: f64,
     /// The gradient of that loss, if gradients are kept.
@@ -129,8 +133,8 @@ impl BatchPoints {
         let (mut kept, mut num_examples) = (0_usize, 0);
         let mut weights = Weights::new(setup.weighting);
         let mut gradient = WeightedSum::default();
-        each(site.source, |index, batch| {
-            site.begin(index)?;
+        let begin = |index| site.begin(index).map(|()| true);
+        each_begun(site.source, begin, |index, batch| {
             let position = batches.len();
             let (examples, weight) = batch.examples_and_weight(index)?;
             let tensors = batch.tensors();
@@ -209,7 +213,7 @@ impl BatchPoints {
                 check_trace(site, setup, &draws, &at)?;
             }
             let factor = weights.add(weight, own_loss);
-            let own_loss = match (setup.first, site.reduction) {
+            let loss = match (setup.first, site.reduction) {
                 (FirstValue::ExampleLosses, Reduction::Mean) => own_loss / examples as f64,
                 _ => own_loss,
             };
@@ -250,7 +254,10 @@ impl BatchPoints {
                 };
                 check.check(displaced, place)?;
             }
-            let fingerprint = config.checks.then(|| batch.fingerprint()).transpose()?;
+            let fingerprint = config
+                .fingerprints
+                .then(|| batch.fingerprint())
+                .transpose()?;
             programs.check_data(position, index, fingerprint.as_ref())?;
             batches.push(BatchPoint {
                 index,
@@ -259,7 +266,8 @@ impl BatchPoints {
                 noise,
                 weight,
                 factor,
-                loss: own_loss,
+                weighed: own_loss,
+                loss,
                 gradient: own_gradient,
                 num_rows,
                 signature,

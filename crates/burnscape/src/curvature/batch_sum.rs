@@ -361,7 +361,8 @@ impl<'a> BatchSum<'a> {
     ) -> Result<Tensor<1>, CurvatureError> {
         let mut sum = None;
         let mut batches = self.batches.iter();
-        self.read(|_, tensors| {
+        let begin = |_| Ok(());
+        self.read(begin, |_, tensors| {
             let Some(batch) = batches.next() else {
                 let known = self.batches.len();
                 return Err(number_of_batches(known, known + 1));
@@ -385,13 +386,14 @@ impl<'a> BatchSum<'a> {
         sum.ok_or(LossError::EmptyData.into())
     }
 
-    /// Reads the data once more.
+    /// Reads the data once more. `begin` is told of every batch first.
     fn read(
         &self,
+        begin: impl FnMut(usize) -> Result<(), CurvatureError>,
         visit: impl FnMut(usize, Tensors) -> Result<(), CurvatureError>,
     ) -> Result<(), CurvatureError> {
         match &self.data {
-            Some(data) => each_tensors(&**data, visit),
+            Some(data) => each_tensors(&**data, begin, visit),
             None => Ok(()),
         }
     }
@@ -405,7 +407,6 @@ impl<'a> BatchSum<'a> {
     ) -> Result<(), CurvatureError> {
         let mut at = |position: usize, tensors: Option<Vec<DispatchTensor>>| {
             let batch = &self.batches[position];
-            watch.begin(batch.index)?;
             // The lock is released before the observer is called.
             let mut programs = locked(&self.programs);
             let program = &mut programs[batch.program];
@@ -423,10 +424,14 @@ impl<'a> BatchSum<'a> {
         };
         let count = self.batches.len();
         if !self.rereads {
-            return (0..count).try_for_each(|position| at(position, None));
+            return (0..count).try_for_each(|position| {
+                watch.begin(self.batches[position].index)?;
+                at(position, None)
+            });
         }
         let mut num_read = 0;
-        self.read(|index, tensors| {
+        let begin = |index| watch.begin(index);
+        self.read(begin, |index, tensors| {
             let Some(batch) = self.batches.get(num_read) else {
                 return Err(number_of_batches(count, num_read + 1));
             };

@@ -139,7 +139,9 @@ impl From<LossError> for CurvatureError {
 impl WorkerError for CurvatureError {
     fn device_failure(&self) -> Option<String> {
         match self {
-            Self::Linearize(LinearizeError::Execution { message }) => Some(message.clone()),
+            Self::Linearize(
+                LinearizeError::Execution { message } | LinearizeError::Panicked { message },
+            ) => Some(message.clone()),
             Self::Loss(error) => error.device_failure(),
             Self::Space(error) => LossError::from(error.clone()).device_failure(),
             _ => None,

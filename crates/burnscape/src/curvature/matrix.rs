@@ -196,13 +196,14 @@ macro_rules! matrix_operator {
             /// list: its batches are assigned anew to the others. This operator stays usable.
             ///
             /// Products are those of a new operator of the same risk
-            /// [without the device](crate::loss::Risk::without_device), bit for bit. If only the device of the model is
-            /// left, it is an operator without devices.
+            /// [without the device](crate::loss::Risk::without_device), bit for bit without a memory budget. If only
+            /// the device of the model is left, it is an operator without devices.
             ///
             /// # Cost
             ///
             /// That of a new operator: the loss is traced again, without the
-            /// [checks](crate::loss::Risk::with_checks). An operator on several devices holds a copy of its model for it.
+            /// [checks](crate::loss::Risk::with_checks), except that the data are downloaded, so that
+            /// [`at`](Self::at) notices changes. An operator on several devices holds a copy of its model for it.
             ///
             /// # Errors
             ///

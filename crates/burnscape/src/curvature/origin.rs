@@ -109,9 +109,8 @@ impl<'a, M: Module + 'static> Again<'a> for Recipe<'a, M> {
         };
         let model = locked(model).clone();
         let risk = self.risk.without_device(index)?;
-        // What is the same has been checked. Later matrices compare their data again.
-        let unchecked = risk.whole().with_checks(false);
-        let made = Spread::of(&unchecked, &model, None, |site, kept| {
+        // What is the same has been checked. Later matrices compare their data with these.
+        let made = Spread::of(&risk.whole().unchecked(), &model, None, |site, kept| {
             (self.make)(site, kept)
         })?;
         Ok(self.with_risk(risk).finish(&model, made))

@@ -95,6 +95,7 @@ impl<'r, 'a, M: Module> Site<'r, 'a, M> {
             operators: OperatorSettings {
                 residual_budget: Some(usize::MAX),
                 checks: false,
+                fingerprints: false,
                 ..OperatorSettings::default()
             },
             reduction,

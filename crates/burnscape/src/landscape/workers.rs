@@ -33,8 +33,9 @@ impl Workers<'_> {
 
 /// Passes the values of every chunk to `keep`, in order, until it breaks.
 ///
-/// Threads take the next chunk when they are done with one, devices take turns, and `keep` runs on the calling thread: what it sees does not
-/// depend on their number. An error ends the work where it would end on one thread, and a panic on a thread is an error.
+/// Threads take the next chunk when they are done with one, devices take turns, and `keep` runs on the calling thread:
+/// what it sees does not depend on their number. An error ends the work where it would end on one thread, and a panic
+/// on a thread is an error.
 pub(super) fn each_chunk<M: Module>(
     mut evaluator: Evaluator<'_, M>,
     workers: Workers<'_>,

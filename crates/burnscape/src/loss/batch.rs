@@ -169,7 +169,7 @@ struct Mover<'a> {
 batch_mapper!(Mover<'_>, |this, tensor| tensor.to_device(this.device));
 
 /// The batch on another device, with the limit on waits of this thread. A panic of Burn is an error.
-pub(super) fn moved_to<B: Batch>(batch: B, device: &Device) -> Result<B, SpaceError> {
+pub(crate) fn moved_to<B: Batch>(batch: B, device: &Device) -> Result<B, SpaceError> {
     let mut transfer = Transfer::to(device);
     let batch = batch.map_tensors(&mut transfer);
     transfer.finish(batch)

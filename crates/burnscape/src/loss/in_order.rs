@@ -43,12 +43,12 @@ struct Line<I, J, T, E> {
     sends: Sends<T, E>,
 }
 
-/// Does jobs on several devices, which take turns: job `k` of `d` devices is done by the device at `k mod d`, so that every run has
-/// the same bits, also where the kernels of the devices differ.
+/// Does jobs on several devices, which take turns: job `k` of `d` devices is done by the device at `k mod d`, so that
+/// every run has the same bits, also where the kernels of the devices differ.
 ///
-/// `next` makes jobs until there are none, and `keep` takes what `work` finds until it breaks: both on the calling thread and
-/// in order, so that what they see does not depend on the number of devices. They need not be `Send`. The error of a
-/// job ends the work where it would end on one device. The failure of a device ends it when all workers have
+/// `next` makes jobs until there are none, and `keep` takes what `work` finds until it breaks: both on the calling
+/// thread and in order, so that what they see does not depend on the number of devices. They need not be `Send`. The
+/// error of a job ends the work where it would end on one device. The failure of a device ends it when all workers have
 /// returned; everything that was found in order before it has been kept.
 ///
 /// Each worker makes its state from its own part of `inputs`, of which there is one for each device.
@@ -89,9 +89,6 @@ pub(crate) fn in_order<I: Send, S, J: Send, T: Send, E: WorkerError>(
             let Ok((number, job)) = jobs.recv() else {
                 break;
             };
-            if worker.is_over() {
-                break;
-            }
             match work(worker, &mut state, job) {
                 Err(error) if error.device_failure().is_some() => return Err(error),
                 found => done = Some((number, found)),
@@ -110,8 +107,8 @@ pub(crate) fn in_order<I: Send, S, J: Send, T: Send, E: WorkerError>(
     }
 }
 
-/// Hands out jobs and keeps what is found until the last worker ends. Returns how `keep` or an error ended the work, if one
-/// did.
+/// Hands out jobs and keeps what is found until the last worker ends. Returns how `keep` or an error ended the work, if
+/// one did.
 fn serve<J, T, E>(
     messages: Receiver<(usize, Message<T, E>)>,
     givers: Vec<Sender<(usize, J)>>,

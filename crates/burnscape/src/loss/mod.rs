@@ -28,6 +28,7 @@ mod tally;
 mod tensors;
 
 pub(crate) use agreement::{Agreement, Sides, Tolerance, compare, compare_nearby};
+pub(crate) use batch::moved_to;
 pub use batch::{Batch, BatchMapper};
 pub use batches::Batches;
 /// Implements [`Batch`](trait@Batch) for a struct of batches.
@@ -102,7 +103,8 @@ pub use reduction::Reduction;
 pub(crate) use risk::Digest;
 pub(crate) use risk::{
     BatchScores, DataReading, Draws, InParts, Observer, OperatorSettings, PartGradient,
-    PendingLoss, RiskBatch, SharedData, Source, SourceInParts, each, each_tensors, of_one_batch,
+    PendingLoss, RiskBatch, SharedData, Source, SourceInParts, each, each_begun, each_tensors,
+    of_one_batch,
 };
 pub use risk::{Classes, PerExample, Progress, Risk, RiskGradient, RiskValue, Split, Whole, Work};
 pub(crate) use tally::examples_and_weight;

@@ -169,6 +169,7 @@ impl WorkerError for OptimError {
         match self {
             Self::Loss(error) => error.device_failure(),
             Self::Space(error) => LossError::from(error.clone()).device_failure(),
+            Self::Curvature(error) => error.device_failure(),
             _ => None,
         }
     }

@@ -144,7 +144,8 @@ impl<M: Module> ProfilePoints<'_, M> {
             |_, stage| Ok(stage),
             |worker, stage, (t, model): (f64, M)| {
                 let (values, model) = stage.values(worker, policy, t, &model)?;
-                Ok((t, values, is_calibrated.then_some(model)))
+                let model = is_calibrated.then(|| placed(&model, home)).transpose()?;
+                Ok((t, values, model))
             },
             || {
                 let Some(place) = places.next() else {
@@ -154,7 +155,7 @@ impl<M: Module> ProfilePoints<'_, M> {
             },
             |(t, values, model)| {
                 let calibration = match (calibration, model) {
-                    (Some(risk), Some(model)) => Some(calibrate(risk, &placed(&model, home)?, t)?),
+                    (Some(risk), Some(model)) => Some(calibrate(risk, &model, t)?),
                     _ => None,
                 };
                 Ok(keep(Row {

@@ -2,7 +2,7 @@ use burn::tensor::kind::Basic;
 use burn::tensor::{DType, Tensor, TensorData};
 
 use super::SpaceError;
-use super::wait::waited;
+use super::wait::waited_for;
 
 /// Downloads a tensor: one host synchronization.
 pub(crate) fn to_host(values: Tensor<1>) -> Result<Vec<f64>, SpaceError> {
@@ -15,11 +15,13 @@ pub(crate) fn to_host(values: Tensor<1>) -> Result<Vec<f64>, SpaceError> {
 pub(crate) fn downloaded<const D: usize, K: Basic + Send + 'static>(
     tensor: Tensor<D, K>,
 ) -> Result<TensorData, SpaceError> {
-    let read = move || {
+    let device = tensor.device();
+    waited_for(&device, move || {
         let data = tensor.try_into_data();
-        data.map_err(|error| format!("{error:?}"))
-    };
-    waited(read)?.map_err(|message| SpaceError::Device { message })
+        data.map_err(|error| SpaceError::Device {
+            message: format!("{error:?}"),
+        })
+    })
 }
 
 /// Downloads one-element tensors, with one transfer per element type.

@@ -74,7 +74,7 @@ pub use running_statistics::RunningStatistics;
 pub use scale::Scale;
 pub(crate) use seed::{mix, stream};
 pub(crate) use units::Units;
-pub(crate) use wait::{Transfer, Waits, limited, moved, waited};
+pub(crate) use wait::{Transfer, Waits, limited, moved, on_device, waited};
 pub(crate) use wide::{Wide, power_of_two};
 pub(crate) use working_copy::{checkpointing_strategy, is_training, renamed_copy};
 pub use working_copy::{copy_for_gradients, unshared_copy};

@@ -7,89 +7,158 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use burn::tensor::kind::Basic;
-use burn::tensor::{Device, StreamId, Tensor};
+use burn::tensor::kind::Autodiff;
+use burn::tensor::{DType, Device, StreamId, Tensor};
 use burnscape_linearize::caught;
 
 use super::SpaceError;
 
+/// The most numbers that are sent at once: a message of Burn has at most 1 GiB.
+const MOST_NUMBERS: usize = 1 << 26;
+
 thread_local! {
-    /// The limit on the waits of this thread.
+    /// The waits of this thread.
     static WAITS: RefCell<Option<Waits>> = const { RefCell::new(None) };
 }
 
-/// A limit on every wait for a device.
+/// The waits of a thread that works for one of several devices, and which of the devices have failed it: its own, or
+/// one from or to which it moves tensors.
 #[derive(Debug, Clone)]
 pub(crate) struct Waits {
-    limit: Duration,
-    /// Threads that wait for the device.
-    waiting: Arc<AtomicUsize>,
-    has_expired: Arc<AtomicBool>,
+    /// The longest one, if there is a limit.
+    limit: Option<Duration>,
+    /// The place of the device that the thread works for.
+    own: usize,
+    devices: Arc<[Waiting]>,
+}
+
+/// The waits for a device.
+#[derive(Debug)]
+struct Waiting {
+    device: Device,
+    /// Threads that wait for the device, those beyond the limit included.
+    threads: Arc<AtomicUsize>,
+    has_expired: AtomicBool,
+    has_failed: AtomicBool,
 }
 
 impl Waits {
-    /// `waiting` counts the threads that wait, those beyond the limit included.
-    pub(crate) fn new(limit: Duration, waiting: Arc<AtomicUsize>) -> Self {
+    /// The waits of a thread that works for the device at the place `own`. With each device comes the counter of the
+    /// threads that wait for it, those beyond the limit included.
+    pub(crate) fn new(
+        limit: Option<Duration>,
+        own: usize,
+        devices: impl IntoIterator<Item = (Device, Arc<AtomicUsize>)>,
+    ) -> Self {
+        let devices = devices.into_iter().map(|(device, threads)| Waiting {
+            device,
+            threads,
+            has_expired: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
+        });
         Self {
             limit,
-            waiting,
-            has_expired: Arc::default(),
+            own,
+            devices: devices.collect(),
         }
     }
 
     /// The limit in seconds.
     pub(crate) fn seconds(&self) -> f64 {
-        self.limit.as_secs_f64()
+        self.limit.unwrap_or_default().as_secs_f64()
     }
 
-    /// The threads that wait beyond a limit that has passed.
-    pub(crate) fn num_waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed).max(1)
+    /// The threads that wait for the device at a place beyond a limit that has passed.
+    pub(crate) fn num_waiting(&self, place: usize) -> usize {
+        self.devices.get(place).map_or(1, Waiting::num_threads)
     }
 
-    /// Whether a wait has passed the limit.
-    pub(crate) fn have_expired(&self) -> bool {
-        self.has_expired.load(Ordering::Relaxed)
+    /// The place of the device for which a wait has passed the limit.
+    pub(crate) fn expired(&self) -> Option<usize> {
+        let mut devices = self.devices.iter();
+        devices.position(|waiting| waiting.has_expired.load(Ordering::Relaxed))
     }
 
-    /// Reads on a thread of its own, which stays behind if it takes longer.
-    fn read<T: Send + 'static>(
+    /// The place of the device that has failed in a read or in a move.
+    pub(crate) fn failed(&self) -> Option<usize> {
+        let mut devices = self.devices.iter();
+        devices.position(|waiting| waiting.has_failed.load(Ordering::Relaxed))
+    }
+
+    /// The waits for a device; those for the device of the thread where none is given, or one that is not listed.
+    fn of(&self, device: Option<&Device>) -> Option<&Waiting> {
+        let own = self.devices.get(self.own);
+        let is_it = |waiting: &&Waiting| device.is_none_or(|device| waiting.device == *device);
+        let listed = || self.devices.iter().find(is_it);
+        own.filter(is_it).or_else(listed).or(own)
+    }
+
+    /// Runs work that may wait for a device.
+    fn run<T: Send + 'static>(
         &self,
-        read: impl FnOnce() -> T + Send + 'static,
+        device: Option<&Device>,
+        work: impl FnOnce() -> Result<T, SpaceError> + Send + 'static,
+    ) -> Result<T, SpaceError> {
+        match (self.of(device), self.limit) {
+            (Some(waiting), Some(limit)) => waiting.noted(waiting.within(limit, work)),
+            (Some(waiting), None) => waiting.noted(tried(work)),
+            (None, _) => tried(work),
+        }
+    }
+}
+
+impl Waiting {
+    fn num_threads(&self) -> usize {
+        self.threads.load(Ordering::Relaxed).max(1)
+    }
+
+    /// Notes whether the device has failed.
+    fn noted<T>(&self, found: Result<T, SpaceError>) -> Result<T, SpaceError> {
+        if found.is_err() {
+            self.has_failed.store(true, Ordering::Relaxed);
+        }
+        found
+    }
+
+    /// Runs work on a thread of its own, which stays behind if it takes longer.
+    fn within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce() -> Result<T, SpaceError> + Send + 'static,
     ) -> Result<T, SpaceError> {
         let (sender, receiver) = mpsc::channel();
-        let (waiting, stream) = (Arc::clone(&self.waiting), StreamId::current());
+        let (threads, stream) = (Arc::clone(&self.threads), StreamId::current());
         let work = move || {
             // What was submitted before on this stream comes first.
-            let found = stream.executes(|| tried(read));
-            waiting.fetch_sub(1, Ordering::Relaxed);
+            let found = stream.executes(|| tried(work));
+            threads.fetch_sub(1, Ordering::Relaxed);
             // Nobody listens after the limit.
             let _ = sender.send(found);
         };
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.threads.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = thread::Builder::new().spawn(work) {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            let message = format!("no thread could be started to read: {error}");
+            self.threads.fetch_sub(1, Ordering::Relaxed);
+            let message = format!("no thread could be started to wait for it: {error}");
             return Err(SpaceError::Device { message });
         }
-        match receiver.recv_timeout(self.limit) {
+        match receiver.recv_timeout(limit) {
             Ok(found) => found,
             Err(RecvTimeoutError::Timeout) => {
                 self.has_expired.store(true, Ordering::Relaxed);
                 Err(SpaceError::TimedOut {
-                    seconds: self.seconds(),
-                    blocked_threads: self.num_waiting(),
+                    seconds: limit.as_secs_f64(),
+                    blocked_threads: self.num_threads(),
                 })
             }
             Err(RecvTimeoutError::Disconnected) => {
-                let message = "the thread that reads ended without an answer".into();
+                let message = "the thread that waits for it ended without an answer".into();
                 Err(SpaceError::Device { message })
             }
         }
     }
 }
 
-/// Runs `work` with a limit on every wait for a device on this thread.
+/// Runs `work` with these waits on this thread.
 pub(crate) fn limited<T>(waits: Option<Waits>, work: impl FnOnce() -> T) -> T {
     struct Restored(Option<Waits>);
     impl Drop for Restored {
@@ -101,17 +170,53 @@ pub(crate) fn limited<T>(waits: Option<Waits>, work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Reads with the limit of this thread: on another thread if there is a limit, and directly otherwise.
+fn current() -> Option<Waits> {
+    WAITS.with_borrow(Clone::clone)
+}
+
+/// Reads from the device of this thread with its limit: on another thread if there is a limit. Directly, if this thread
+/// works for no device.
 ///
 /// # Errors
 ///
-/// [`SpaceError::TimedOut`], and [`SpaceError::Device`] for a panic on the other thread.
+/// [`SpaceError::TimedOut`], and [`SpaceError::Device`] for a panic in work for a device.
 pub(crate) fn waited<T: Send + 'static>(
     read: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, SpaceError> {
-    match WAITS.with_borrow(Clone::clone) {
-        Some(waits) => waits.read(read),
+    match current() {
+        Some(waits) => waits.run(None, move || Ok(read())),
         None => Ok(read()),
+    }
+}
+
+/// Same as [`waited`] for a read from any device, whose failure it is if it fails.
+///
+/// # Errors
+///
+/// Those of `read`, and of [`waited`].
+pub(super) fn waited_for<T: Send + 'static>(
+    device: &Device,
+    read: impl FnOnce() -> Result<T, SpaceError> + Send + 'static,
+) -> Result<T, SpaceError> {
+    match current() {
+        Some(waits) => waits.run(Some(device), read),
+        None => read(),
+    }
+}
+
+/// Runs work on a device that need not be that of this thread, and whose failure it is if it fails. It has no limit.
+///
+/// # Errors
+///
+/// Those of `work`, and [`SpaceError::Device`] for a panic.
+pub(crate) fn on_device<T>(
+    device: &Device,
+    work: impl FnOnce() -> Result<T, SpaceError>,
+) -> Result<T, SpaceError> {
+    let found = tried(work);
+    match current().as_ref().and_then(|waits| waits.of(Some(device))) {
+        Some(waiting) => waiting.noted(found),
+        None => found,
     }
 }
 
@@ -120,45 +225,90 @@ pub(crate) fn waited<T: Send + 'static>(
 /// # Errors
 ///
 /// [`SpaceError::TimedOut`], and [`SpaceError::Device`] if Burn cannot move the tensor.
-pub(crate) fn moved<const D: usize, K: Basic + Send + 'static>(
+pub(crate) fn moved<const D: usize, K: Autodiff + Send + 'static>(
     tensor: Tensor<D, K>,
     device: &Device,
 ) -> Result<Tensor<D, K>, SpaceError> {
     // Devices are equal whether or not they are on autodiff, and a tensor keeps its own context.
-    if tensor.device() == *device {
+    let source = tensor.device();
+    if source == *device {
         return Ok(tensor);
     }
+    let is_quantized = matches!(tensor.dtype(), DType::QFloat(_));
     // A server that sends to another one would take it along when it ends: what a device has computed is read here
     // first.
-    if is_remote(&tensor.device()) && !tensor.device().is_autodiff() {
-        let dtype = tensor.dtype();
-        let read = move || tensor.try_into_data().map_err(|error| format!("{error:?}"));
-        let data = in_time(read)?.map_err(|message| SpaceError::Device { message })?;
-        let device = device.clone().inner();
-        return in_time(move || {
-            if dtype.is_bool() {
-                Tensor::from_data(data, &device)
-            } else {
-                Tensor::from_data(data, (&device, dtype))
+    if is_remote(&source) || (is_remote(device) && !is_quantized) {
+        let strategy = tensor.gradient_checkpointing_strategy();
+        let moved = through_host(tensor.inner(), device, MOST_NUMBERS)?;
+        return Ok(match strategy {
+            None => moved,
+            Some(strategy) => {
+                let moved = moved.autodiff();
+                moved.with_gradient_checkpointing_strategy(strategy)
             }
         });
     }
     let device = device.clone();
-    in_time(move || tensor.to_device(&device))
+    in_time(None, move || Ok(tensor.to_device(&device)))
 }
 
-/// As [`waited`], and a panic is an error without a limit as well.
-fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SpaceError> {
-    match WAITS.with_borrow(Clone::clone) {
-        Some(waits) => waits.read(work),
+/// A tensor without autodiff on another device, which gets at most so many of its numbers at once.
+fn through_host<const D: usize, K: Autodiff + Send + 'static>(
+    tensor: Tensor<D, K>,
+    device: &Device,
+    most: usize,
+) -> Result<Tensor<D, K>, SpaceError> {
+    let dims = tensor.dims();
+    let len = dims.iter().product::<usize>();
+    if len <= most {
+        return sent(tensor, device);
+    }
+    let flat: Tensor<1, K> = tensor.reshape([len]);
+    let parts = (0..len).step_by(most).map(|start| {
+        let end = len.min(start + most);
+        sent(flat.clone().slice([start..end]), device)
+    });
+    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    Ok(Tensor::cat(parts, 0).reshape(dims))
+}
+
+/// Reads a tensor without autodiff, and makes it again on another device. Each of the two answers for its half.
+fn sent<const D: usize, K: Autodiff + Send + 'static>(
+    tensor: Tensor<D, K>,
+    device: &Device,
+) -> Result<Tensor<D, K>, SpaceError> {
+    let (source, dtype) = (tensor.device(), tensor.dtype());
+    let data = in_time(Some(&source), move || {
+        let data = tensor.try_into_data();
+        data.map_err(|error| SpaceError::Device {
+            message: format!("{error:?}"),
+        })
+    })?;
+    let target = device.clone().inner();
+    in_time(Some(device), move || {
+        Ok(if dtype.is_bool() {
+            Tensor::from_data(data, &target)
+        } else {
+            Tensor::from_data(data, (&target, dtype))
+        })
+    })
+}
+
+/// As [`waited_for`], and a panic is an error also if this thread works for no device.
+fn in_time<T: Send + 'static>(
+    device: Option<&Device>,
+    work: impl FnOnce() -> Result<T, SpaceError> + Send + 'static,
+) -> Result<T, SpaceError> {
+    match current() {
+        Some(waits) => waits.run(device, work),
         None => tried(work),
     }
 }
 
 /// Runs `work`. A panic of Burn is an error.
-fn tried<T>(work: impl FnOnce() -> T) -> Result<T, SpaceError> {
+fn tried<T>(work: impl FnOnce() -> Result<T, SpaceError>) -> Result<T, SpaceError> {
     let failed = |message: String| SpaceError::Device { message };
-    caught(work, failed, |error| failed(error.to_string()))
+    caught(work, failed, |error| failed(error.to_string()))?
 }
 
 #[cfg(feature = "remote")]
@@ -190,7 +340,7 @@ impl<'d> Transfer<'d> {
     }
 
     /// The tensor on the device; where it is after a failure.
-    pub(crate) fn moved<const D: usize, K: Basic + Send + 'static>(
+    pub(crate) fn moved<const D: usize, K: Autodiff + Send + 'static>(
         &mut self,
         tensor: Tensor<D, K>,
     ) -> Tensor<D, K> {
@@ -216,119 +366,4 @@ impl<'d> Transfer<'d> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use super::*;
-    use crate::space::to_host;
-
-    fn waits(milliseconds: u64) -> Waits {
-        Waits::new(Duration::from_millis(milliseconds), Arc::default())
-    }
-
-    #[test]
-    fn a_wait_beyond_the_limit_is_an_error_that_counts_its_thread() {
-        let waits = waits(20);
-        let (sender, receiver) = mpsc::channel::<()>();
-        let begin = Instant::now();
-        let found = limited(Some(waits.clone()), || waited(move || receiver.recv()));
-        assert!(begin.elapsed() < Duration::from_secs(10));
-        let seconds = 0.02;
-        assert_eq!(
-            found,
-            Err(SpaceError::TimedOut {
-                seconds,
-                blocked_threads: 1
-            })
-        );
-        assert!(waits.have_expired());
-        // A second one, while the first thread still waits.
-        let again = limited(Some(waits.clone()), || {
-            waited(|| thread::sleep(Duration::from_secs(1)))
-        });
-        assert!(
-            matches!(
-                again,
-                Err(SpaceError::TimedOut {
-                    blocked_threads: 2,
-                    ..
-                })
-            ),
-            "{again:?}"
-        );
-        // The threads end when there is an answer.
-        drop(sender);
-        let begin = Instant::now();
-        while waits.waiting.load(Ordering::Relaxed) > 0 {
-            assert!(begin.elapsed() < Duration::from_secs(60));
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    #[test]
-    fn answers_within_the_limit_are_what_they_are_without_one() {
-        let device = Device::default();
-        let numbers = || Tensor::<1>::from_floats([1.5, -2.0], &device);
-        let waits = waits(60_000);
-        let found = limited(Some(waits.clone()), || to_host(numbers()));
-        assert_eq!(found, to_host(numbers()));
-        assert_eq!(found.unwrap(), [1.5, -2.0]);
-        assert!(!waits.have_expired());
-        let stream = StreamId::current();
-        let inside = limited(Some(waits.clone()), || waited(StreamId::current));
-        assert_eq!(inside.unwrap(), stream);
-        let panic: Result<(), _> = limited(Some(waits), || waited(|| panic!("no such device")));
-        let Err(SpaceError::Device { message }) = panic else {
-            panic!("{panic:?}");
-        };
-        assert!(message.contains("no such device"), "{message}");
-    }
-
-    #[test]
-    fn the_limit_ends_with_the_work_that_has_it() {
-        let is_limited = || WAITS.with_borrow(Option::is_some);
-        limited(Some(waits(1)), || {
-            assert!(is_limited());
-            limited(None, || assert!(!is_limited()));
-            assert!(is_limited());
-        });
-        assert!(!is_limited());
-        let panics = || limited(Some(waits(1)), || panic!("stop"));
-        let found: Result<(), Option<String>> = caught(panics, Some, |_| None);
-        assert!(found.is_err() && !is_limited());
-    }
-
-    #[test]
-    fn a_tensor_stays_where_it_is_on_its_own_device() {
-        let device = Device::default();
-        let tensor = Tensor::<2>::ones([2, 3], &device);
-        let found = moved(tensor, &device.clone().autodiff()).unwrap();
-        assert!(found.device() == device && !found.device().is_autodiff());
-    }
-
-    #[cfg(all(feature = "flex", feature = "ndarray"))]
-    #[test]
-    #[allow(deprecated, reason = "deprecated by Burn, supported while Burn has it")]
-    fn every_kind_moves_with_its_type_and_its_numbers() {
-        use burn::tensor::{DType, Int};
-
-        let (here, there) = (Device::flex(), Device::ndarray());
-        let numbers = [0.1, -3.0, 1e-30];
-        for waits in [None, Some(waits(60_000))] {
-            limited(waits, || {
-                for dtype in [DType::F64, DType::F32] {
-                    let floats = Tensor::<1>::from_data(numbers, (&here, dtype));
-                    let found = moved(floats.clone(), &there).unwrap();
-                    assert_eq!((found.device(), found.dtype()), (there.clone(), dtype));
-                    assert_eq!(found.into_data(), floats.into_data());
-                }
-                let ints = Tensor::<1, Int>::from_data([1, -2], &here);
-                let flags = ints.clone().greater_elem(0);
-                let moved_ints = moved(ints, &there).unwrap();
-                assert_eq!(moved_ints.into_data().iter::<i64>().sum::<i64>(), -1);
-                let flags = moved(flags, &there).unwrap().into_data();
-                assert_eq!(flags.iter::<bool>().collect::<Vec<_>>(), [true, false]);
-            });
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! An operator on several devices: each has some of the batches.
 
+use std::mem::{forget, take};
 use std::sync::{Arc, Mutex};
 
 use burn::module::Module;
@@ -99,6 +100,8 @@ struct Workshop<'w, 'a, M> {
     /// The device of the model.
     device: Device,
     costs: Arc<Costs>,
+    /// Whether the batches must be those of the sums that were kept.
+    is_known: bool,
 }
 
 impl<'a, M: Module> Workshop<'_, 'a, M> {
@@ -124,8 +127,11 @@ impl<'a, M: Module> Workshop<'_, 'a, M> {
         let in_turn = self.risk.draws() != Draws::Refused;
         let turns = self.devices.each(self.main, in_turn, |worker| {
             let index = worker.index();
-            let kept = kept.get(index).and_then(|kept| locked(kept).take());
+            let slot = kept.get(index);
+            let kept = slot.and_then(|kept| locked(kept).take());
             let known = kept.as_ref().map_or(0, KeptShard::num_batches);
+            // Data that have grown may give a device its first batch.
+            let is_idle = self.is_known && slot.is_some() && kept.is_none();
             let risk = self.risk.shard(&self.devices, index, &self.costs);
             let model = self.copies.on(worker)?;
             let reports = &reports;
@@ -136,6 +142,7 @@ impl<'a, M: Module> Workshop<'_, 'a, M> {
             match made {
                 Err(CurvatureError::Loss(LossError::EmptyData)) if known == 0 => Ok(Turn::Idle),
                 Err(CurvatureError::Loss(LossError::EmptyData)) => Err(number_of_batches(known, 0)),
+                Ok(made) if is_idle => Err(number_of_batches(0, made.sum.batches.len())),
                 made => Turn::of(made),
             }
         })?;
@@ -175,6 +182,7 @@ impl<'a> Team<'a> {
             Some(kept) => kept.into_team(&devices),
             None => (Vec::new(), None),
         };
+        let is_known = costs.is_some();
         let costs = match costs {
             Some(costs) => costs,
             None => costs_of(risk, &devices, model)?,
@@ -186,6 +194,7 @@ impl<'a> Team<'a> {
             main,
             device: space.device().clone(),
             costs,
+            is_known,
         };
         let mut made = workshop.make(kept, None, &make)?;
         if let Some(examples) = uneven(&made) {
@@ -283,13 +292,29 @@ impl<'a> Team<'a> {
         batches.collect()
     }
 
-    pub(super) fn into_kept(self) -> Kept {
+    pub(super) fn into_kept(mut self) -> Kept {
         let mut shards = Vec::new();
         shards.resize_with(self.devices.len(), || None);
-        for member in self.members {
+        for member in self.take_alive() {
             shards[member.device] = Some(member.sum.into_kept());
         }
-        Kept::of_team(shards, &self.devices, self.costs)
+        Kept::of_team(shards, &self.devices, Arc::clone(&self.costs))
+    }
+
+    /// Takes out the members whose devices answer. The others are forgotten: a server that no longer reads takes no
+    /// message that a tensor is released, and sending one may wait until the connection ends.
+    fn take_alive(&mut self) -> Vec<Member<'a>> {
+        let (alive, dead): (Vec<_>, Vec<_>) = take(&mut self.members)
+            .into_iter()
+            .partition(|member| !self.devices.is_dead(member.device));
+        dead.into_iter().for_each(forget);
+        alive
+    }
+}
+
+impl Drop for Team<'_> {
+    fn drop(&mut self) {
+        drop(self.take_alive());
     }
 }
 
@@ -345,7 +370,7 @@ fn weighed(members: &mut [Member<'_>], order: &[Spot]) -> Weights {
     let mut weights = Weights::new(weighting.unwrap_or(Weighting::None));
     for spot in order {
         let batch = &members[spot.member].sum.batches[spot.position];
-        weights.add(batch.weight, batch.loss);
+        weights.add(batch.weight, batch.weighed);
     }
     for (spot, factor) in order.iter().zip(weights.factors()) {
         members[spot.member].sum.batches[spot.position].factor = factor;

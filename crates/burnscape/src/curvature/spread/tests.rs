@@ -1,10 +1,12 @@
 use std::ops::ControlFlow;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burnscape_krylov::{HasAdjoint, LinearOperator, Step};
 
+use crate::curvature::site::number_of_batches;
 use crate::curvature::{CurvatureError, Hessian};
 use crate::loss::{DeviceError, LossError, Progress, Risk, Work};
 use crate::space::{ParamSpace, ParamVector};
@@ -202,6 +204,35 @@ fn devices_without_batches_are_idle() {
     let empty = risk(&[]).with_devices(devices()).hessian(&model);
     let error = empty.err();
     assert_eq!(error, Some(LossError::EmptyData.into()));
+}
+
+#[test]
+fn data_that_grow_are_refused_where_a_device_was_idle() {
+    let (model, stored) = (model(), data());
+    let count = AtomicUsize::new(1);
+    let data = || stored[..count.load(Ordering::Relaxed)].to_vec();
+    let risk: Risk<'_, Linear> = Risk::new(&loss, &data).with_devices(devices());
+    let hessian = risk.hessian(&model).unwrap();
+    count.store(2, Ordering::Relaxed);
+    let error = hessian.at(&model).err();
+    assert_eq!(error, Some(number_of_batches(0, 1)));
+}
+
+#[test]
+fn data_that_change_are_refused_after_a_device_was_left_out() {
+    let (model, stored) = (model(), data());
+    let is_other = AtomicBool::new(false);
+    let data = || match is_other.load(Ordering::Relaxed) {
+        true => stored.iter().map(|x| x.clone() + 1.0).collect(),
+        false => stored.clone(),
+    };
+    let risk: Risk<'_, Linear> = Risk::new(&loss, &data).with_devices(devices());
+    let left = || risk.hessian(&model).unwrap().without_device(1).unwrap();
+    assert!(left().at(&model).is_ok());
+    let left = left();
+    is_other.store(true, Ordering::Relaxed);
+    let error = CurvatureError::Loss(LossError::DataChanged { batch: 0 });
+    assert_eq!(left.at(&model).err(), Some(error));
 }
 
 #[test]

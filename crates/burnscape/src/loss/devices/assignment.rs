@@ -25,24 +25,30 @@ struct Assignment {
     loads: Vec<u64>,
     /// The device of each batch.
     owners: Vec<usize>,
+    /// Whether these are all batches.
+    is_whole: bool,
 }
 
 impl Costs {
     /// Batches are assigned by their bytes when they are first read.
     pub(crate) fn bytes(devices: &Devices) -> Arc<Self> {
-        Self::known(devices, [])
+        Arc::new(Self(Mutex::new(Assignment::new(devices, false))))
     }
 
-    /// The first batches have the given costs.
+    /// The batches have the given costs.
     pub(crate) fn known(devices: &Devices, costs: impl IntoIterator<Item = u64>) -> Arc<Self> {
-        let mut assignment = Assignment {
-            loads: vec![0; devices.len()],
-            owners: Vec::new(),
-        };
+        let mut assignment = Assignment::new(devices, true);
         for cost in costs {
             assignment.assign(cost);
         }
         Arc::new(Self(Mutex::new(assignment)))
+    }
+
+    /// The number of batches of a device, if all batches are known.
+    pub(crate) fn share(&self, device: usize) -> Option<usize> {
+        let assignment = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = assignment.owners.iter().filter(|owner| **owner == device);
+        assignment.is_whole.then(|| own.count())
     }
 
     /// The device of a batch; the batches before it have been asked for. The cost of a batch is computed once.
@@ -61,6 +67,14 @@ impl Costs {
 }
 
 impl Assignment {
+    fn new(devices: &Devices, is_whole: bool) -> Self {
+        Self {
+            loads: vec![0; devices.len()],
+            owners: Vec::new(),
+            is_whole,
+        }
+    }
+
     fn assign(&mut self, cost: u64) -> usize {
         let loads = self.loads.iter_mut().enumerate();
         let mut owner = 0;
@@ -94,6 +108,11 @@ mod tests {
             let unknown = || -> u64 { panic!("batch {batch} is assigned") };
             assert_eq!(found.owner(batch, unknown), *owner);
             assert_eq!(known.owner(batch, unknown), *owner);
+        }
+        for device in 0..devices.len() {
+            let share = owners.iter().filter(|owner| **owner == device).count();
+            assert_eq!(known.share(device), Some(share));
+            assert_eq!(found.share(device), None);
         }
         owners
     }

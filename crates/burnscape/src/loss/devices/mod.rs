@@ -117,6 +117,11 @@ impl Devices {
         self.0.listed.iter().map(Listed::work).collect()
     }
 
+    /// Whether a device has not answered earlier.
+    pub(crate) fn is_dead(&self, index: usize) -> bool {
+        self.0.listed.get(index).is_some_and(Listed::is_dead)
+    }
+
     /// Returns an error if there is no device, or one twice.
     fn check_list(&self) -> Result<(), DeviceError> {
         if self.0.listed.is_empty() {
@@ -170,8 +175,8 @@ impl Devices {
         Ok(())
     }
 
-    /// Runs work for a device on this thread, with the limit on its waits. Its failure becomes an error that names it;
-    /// `batch` is the one that was under way.
+    /// Runs work for a device on this thread, with the limit on its waits. A failure becomes an error that names the
+    /// device that failed; `batch` is the one that was under way.
     fn attempt<T, E: WorkerError>(
         &self,
         index: usize,
@@ -179,29 +184,35 @@ impl Devices {
         batch: &dyn Fn() -> Option<usize>,
         work: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let limit = self.0.wait_limit;
-        let waits = limit.map(|limit| Waits::new(limit, listed.waiting()));
-        let found = limited(waits.clone(), || called(work));
+        let devices = self.0.listed.iter();
+        let devices = devices.map(|listed| (listed.device.clone(), listed.waiting()));
+        let waits = Waits::new(self.0.wait_limit, index, devices);
+        let found = limited(Some(waits.clone()), || called(work));
         let found = found.unwrap_or_else(|panic| Err(E::from(panic)));
         let failed = |error: DeviceError| E::from(LossError::from(error));
-        if let Some(waits) = waits.filter(Waits::have_expired) {
+        // It may be another device of the list, which the vectors or batches of this one are on.
+        let listed_at = |place: Option<usize>| Some((place?, self.0.listed.get(place?)?));
+        if let Some((index, listed)) = listed_at(waits.expired()) {
             listed.give_up();
             return Err(failed(DeviceError::TimedOut {
                 device: listed.name.clone(),
                 index,
                 batch: batch(),
                 seconds: waits.seconds(),
-                blocked_threads: waits.num_waiting(),
+                blocked_threads: waits.num_waiting(index),
             }));
         }
         found.map_err(|error| match error.device_failure() {
             None => error,
-            Some(message) => failed(DeviceError::Failed {
-                device: listed.name.clone(),
-                index,
-                batch: batch(),
-                message,
-            }),
+            Some(message) => {
+                let (index, listed) = listed_at(waits.failed()).unwrap_or((index, listed));
+                failed(DeviceError::Failed {
+                    device: listed.name.clone(),
+                    index,
+                    batch: batch(),
+                    message,
+                })
+            }
         })
     }
 }

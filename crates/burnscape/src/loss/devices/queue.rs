@@ -69,7 +69,8 @@ impl DeviceQueue {
     }
 
     /// Sets how long this library waits for a device; without a limit by default. Reads that a job itself makes, with
-    /// Burn's `into_data` say, are not limited.
+    /// Burn's `into_data` say, are not limited, and the limit does not reach threads and lists of devices inside of a
+    /// job.
     #[must_use]
     pub fn with_wait_limit(self, limit: Duration) -> Self {
         Self {

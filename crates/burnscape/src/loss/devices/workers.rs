@@ -83,6 +83,7 @@ impl Worker<'_> {
     }
 
     /// Whether a worker has failed, or [`stop`](Self::stop) was called.
+    #[cfg(test)]
     pub(crate) fn is_over(&self) -> bool {
         self.signals.is_stopped.load(Ordering::Relaxed) || self.signals.has_failed()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::loss::{LossError, Reduction};
+use crate::loss::Reduction;
 use crate::space::{LeafVector, ParamSpace, SpaceError, power_of_two};
 
 /// A weighted sum of the gradients of batches.
@@ -90,7 +90,7 @@ impl OrderedSum {
         batch: usize,
         gradient: LeafVector,
         weight: f64,
-    ) -> Result<(), LossError> {
+    ) -> Result<(), SpaceError> {
         self.waiting.insert(batch, (gradient, weight));
         while let Some((gradient, weight)) = self.waiting.remove(&self.next) {
             self.sum.add(&gradient, weight)?;
@@ -100,7 +100,7 @@ impl OrderedSum {
     }
 
     /// The sum of all gradients; some batches are missing if the pass was stopped.
-    pub(super) fn finish(mut self) -> Result<GradientSum, LossError> {
+    pub(super) fn finish(mut self) -> Result<GradientSum, SpaceError> {
         for (gradient, weight) in self.waiting.into_values() {
             self.sum.add(&gradient, weight)?;
         }

@@ -49,7 +49,7 @@ pub(crate) use parts::{InParts, SourceInParts};
 pub(crate) use pending::PendingLoss;
 pub use progress::{Progress, Work};
 pub(crate) use source::{
-    BatchScores, RiskBatch, SharedData, SharedSource, Source, each, each_tensors,
+    BatchScores, RiskBatch, SharedData, SharedSource, Source, each, each_begun, each_tensors,
 };
 
 /// The empirical risk: a loss over data as a function of a model, with the settings of its evaluation.
@@ -184,7 +184,8 @@ impl<'a, M, K> Risk<'a, M, K> {
     /// you count.
     ///
     /// No lock is held during the call. Until it returns, other work on this risk is not reported, whether `observe`
-    /// itself or another thread does it.
+    /// itself or another thread does it. With [several devices](Self::with_devices) the other ones wait meanwhile, and
+    /// a panic of `observe` in a pass or product is reported as a failure of the device that called it.
     ///
     /// # Example
     ///
@@ -317,6 +318,7 @@ impl<'a, M, K> Risk<'a, M, K> {
     #[must_use]
     pub fn with_checks(mut self, checks: bool) -> Self {
         self.operators.checks = checks;
+        self.operators.fingerprints = checks;
         self
     }
 
@@ -388,6 +390,12 @@ impl<'a, M, K> Risk<'a, M, K> {
             observer: Observer::default(),
             ..self
         }
+    }
+
+    /// The same risk, whose new operators are not checked, but notice at another model that their data have changed.
+    pub(crate) fn unchecked(mut self) -> Self {
+        self.operators.checks = false;
+        self
     }
 
     pub(crate) fn has_checks(&self) -> bool {

@@ -64,8 +64,8 @@ impl<M, K> Risk<'_, M, K> {
     /// device. Numbers of two different backends, and those that a remote device has computed, pass through the memory
     /// of the host.
     ///
-    /// A [`Recorded`](crate::loss::Recorded) loss is computed by one device at a time, and so is a loss that draws
-    /// random numbers, since devices may share a generator.
+    /// A loss that runs as a program ([`Recorded`](crate::loss::Recorded), [`Field`](crate::loss::Field)) is computed
+    /// by one device at a time, and so is a loss that draws random numbers, since devices may share a generator.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl<M, K> Risk<'_, M, K> {
     /// order of the batches. The partial sums of gradients and products are added in the order of the list, which
     /// rounds otherwise than one device does; see [`with_exact_order`](Self::with_exact_order). Seeded draws are those
     /// of the generator of each device. The observer is called by one thread at a time, with counts over all devices;
-    /// the order in which batches end depends on time.
+    /// the order in which batches end depends on time. The checks of an operator send no reports and see no breaks.
     ///
     /// # Example
     ///
@@ -109,7 +109,7 @@ impl<M, K> Risk<'_, M, K> {
     #[must_use]
     pub fn with_devices(mut self, devices: impl IntoIterator<Item = Device>) -> Self {
         self.placement = self.placement.with(Some(Devices::new(devices)));
-        self
+        self.alone()
     }
 
     /// Sets whether [several devices](Self::with_devices) add gradients and products in the order of the batches, as
@@ -119,6 +119,7 @@ impl<M, K> Risk<'_, M, K> {
     /// # Cost
     ///
     /// The gradient or product of every batch is moved to the device of the model, instead of one sum for each device.
+    /// Those of all batches may be held there at once: a vector for each batch.
     #[must_use]
     pub fn with_exact_order(mut self, exact: bool) -> Self {
         self.placement.exact_order = exact;
@@ -133,7 +134,9 @@ impl<M, K> Risk<'_, M, K> {
     /// list return [`DeviceError::Dead`] until [`without_device`](Self::without_device) removes it. The thread that
     /// waits may stay until the process ends, which it does not delay. The limit is for a single wait, not for a pass
     /// or a product; choose it longer than a batch takes on the slowest device. Waits of the loss itself are not
-    /// limited, nor is work that a device accepts without an answer.
+    /// limited, nor are moves of fields of the model of type `Tensor` that are no parameters, nor is work that a device
+    /// accepts without an answer. A server that no longer reads accepts none once buffers are full: sending to it, and
+    /// releasing tensors that are there, then waits until the connection ends.
     ///
     /// # Cost
     ///
@@ -162,7 +165,7 @@ impl<M, K> Risk<'_, M, K> {
         let rest = devices.without(index)?;
         let mut risk = self.clone();
         risk.placement = risk.placement.with(Some(rest));
-        Ok(risk)
+        Ok(risk.alone())
     }
 
     /// What each of the [devices](Self::with_devices) has done so far, in the order of the list, for this risk, its
@@ -174,6 +177,20 @@ impl<M, K> Risk<'_, M, K> {
     /// The list of devices, which may be a single one.
     pub(crate) fn devices(&self) -> Option<&Devices> {
         self.placement.devices.as_ref()
+    }
+
+    /// The same risk. If the list has one device, batches are moved there, and nothing else differs from no list.
+    fn alone(mut self) -> Self {
+        let only = self.devices().filter(|devices| devices.len() == 1);
+        let only = only.and_then(|devices| devices.list().into_iter().next());
+        if let Some(device) = only {
+            self.source = Arc::new(Shard {
+                whole: Arc::clone(&self.source),
+                device,
+                share: None,
+            });
+        }
+        self
     }
 
     /// The same risk on the device of its model.

@@ -7,6 +7,8 @@ pub(crate) struct OperatorSettings {
     pub(crate) memory_budget: Option<usize>,
     pub(crate) block_size: usize,
     pub(crate) checks: bool,
+    /// Whether operators remember their data, to notice at another model that they have changed.
+    pub(crate) fingerprints: bool,
 }
 
 impl OperatorSettings {
@@ -27,6 +29,7 @@ impl Default for OperatorSettings {
             memory_budget: None,
             block_size: 16,
             checks: true,
+            fingerprints: true,
         }
     }
 }

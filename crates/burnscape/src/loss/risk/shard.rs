@@ -42,8 +42,11 @@ impl<M> Shard<'_, M> {
 }
 
 impl<M> Data for Shard<'_, M> {
+    /// That of the whole data as long as not all batches are assigned.
     fn num_batches(&self) -> Option<usize> {
-        self.whole.num_batches()
+        let share = self.share.as_ref();
+        let own = share.and_then(|(costs, own)| costs.share(*own));
+        own.or_else(|| self.whole.num_batches())
     }
 
     fn shares_traces(&self) -> bool {
@@ -156,6 +159,9 @@ mod tests {
             ]
         );
         assert_eq!(shards[0].num_batches(), Some(5));
+        let known = Costs::known(&devices, [4, 1, 3, 2, 5]);
+        let known = [0, 1].map(|index| risk.shard(&devices, index, &known).num_batches());
+        assert_eq!(known, [Some(2), Some(3)]);
         // Again the same.
         assert_eq!(seen(&**shards[1].source()), second);
     }

@@ -10,12 +10,11 @@ use burn::tensor::{Device, DeviceSettings, Int, Tensor};
 use burnscape_linearize::{GradientTrace, LinearizeError, OutputTrace, fail};
 
 use super::form::{Outputs, Ranked};
-use crate::loss::batch::moved_to;
 use crate::loss::lift::Lift;
 use crate::loss::programs::Programs;
 use crate::loss::scalar::called;
 use crate::loss::tensors::{Fingerprint, Tensors, traced};
-use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight};
+use crate::loss::{Batch, DataSet, LossError, Reduction, examples_and_weight, moved_to};
 use crate::space::SpaceError;
 
 /// Data without a loss.
@@ -125,26 +124,38 @@ pub(crate) type VisitScores<'v> = dyn FnMut(Result<BatchScores, LossError>) -> C
 /// only. An error from a batch or from `visit` ends the pass. Returns false if `visit` breaks.
 pub(crate) fn each<M, E: From<LossError>>(
     source: &(impl Source<M> + ?Sized),
+    visit: impl FnMut(usize, &dyn RiskBatch<M>) -> Result<ControlFlow<()>, E>,
+) -> Result<bool, E> {
+    each_begun(source, |_| Ok(true), visit)
+}
+
+/// Same as [`each`]. `begin` is told of every batch first, also of one that cannot be read or moved, and ends the pass
+/// with false.
+pub(crate) fn each_begun<M, E: From<LossError>>(
+    source: &(impl Source<M> + ?Sized),
+    mut begin: impl FnMut(usize) -> Result<bool, E>,
     mut visit: impl FnMut(usize, &dyn RiskBatch<M>) -> Result<ControlFlow<()>, E>,
 ) -> Result<bool, E> {
     let mut outcome = Ok(true);
     source.visit(&mut |index, batch| {
-        let visited = batch.map_err(E::from).and_then(|batch| visit(index, batch));
+        let visited = begin(index).and_then(|goes_on| match goes_on {
+            true => visit(index, batch?),
+            false => Ok(ControlFlow::Break(())),
+        });
         next(visited, &mut outcome)
     });
     outcome
 }
 
-/// Same as [`each`] for the tensors of the batches, without breaks.
+/// Same as [`each_begun`] for the tensors of the batches, without breaks.
 pub(crate) fn each_tensors<E: From<LossError>>(
     data: &dyn Data,
+    mut begin: impl FnMut(usize) -> Result<(), E>,
     mut visit: impl FnMut(usize, Tensors) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut outcome = Ok(true);
     data.visit_tensors(&mut |index, tensors| {
-        let visited = tensors
-            .map_err(E::from)
-            .and_then(|tensors| visit(index, tensors));
+        let visited = begin(index).and_then(|()| visit(index, tensors?));
         next(visited.map(ControlFlow::Continue), &mut outcome)
     });
     outcome.map(drop)

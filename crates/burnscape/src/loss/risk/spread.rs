@@ -8,11 +8,11 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::gradient_sum::{GradientSum, OrderedSum};
-use super::{Draws, Progress, Risk, RiskBatch, Work, each};
+use super::{Draws, Progress, Risk, RiskBatch, Work, each_begun};
 use crate::loss::pass::Pass;
 use crate::loss::tally::{Tally, check_finite, read_loss};
 use crate::loss::{Copies, Costs, Devices, LossError, Worker};
-use crate::space::{LeafVector, ParamSpace};
+use crate::space::{LeafVector, ParamSpace, on_device};
 
 /// A batch that a device has evaluated.
 pub(super) struct BatchLoss {
@@ -188,7 +188,7 @@ impl<'s, M: Module> Spread<'s, M> {
                 check_finite(at.index, value)?;
                 let gradient = gradient.on(space)?;
                 let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
-                sum.add(at.index, gradient, at.weight)?;
+                on_device(space.device(), || sum.add(at.index, gradient, at.weight))?;
                 Ok(value)
             },
             |_| Ok(()),
@@ -219,10 +219,8 @@ impl<'s, M: Module> Spread<'s, M> {
             let mut state = start(&site)?;
             let source = Arc::clone(site.risk.source());
             let mut losses = Vec::new();
-            let is_complete = each(&*source, |index, batch| {
-                if !worker.begin(index) {
-                    return Ok(ControlFlow::Break(()));
-                }
+            let begin = |index| Ok(worker.begin(index));
+            let is_complete = each_begun(&*source, begin, |index, batch| {
                 let (examples, weight) = batch.examples_and_weight(index)?;
                 site.begin(index);
                 let at = At {

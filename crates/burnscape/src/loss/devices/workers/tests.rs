@@ -213,6 +213,26 @@ fn a_wait_beyond_the_limit_gives_the_device_up() {
     assert_eq!(found, Err(dead.into()));
 }
 
+#[cfg(all(feature = "flex", feature = "ndarray"))]
+#[test]
+#[allow(deprecated, reason = "deprecated by Burn, supported while Burn has it")]
+fn a_device_that_fails_another_one_is_named() {
+    use crate::space::on_device;
+
+    let list = [Device::flex(), Device::ndarray()];
+    let found = Devices::new(list.clone()).each(0, false, |worker| {
+        if worker.is_main() {
+            return Ok(());
+        }
+        assert!(worker.begin(3));
+        let failure = || panic!("out of memory");
+        Ok::<_, LossError>(on_device(&list[0], failure)?)
+    });
+    let (index, batch, message) = failed(found.unwrap_err());
+    assert_eq!((index, batch), (0, Some(3)));
+    assert!(message.contains("out of memory"), "{message}");
+}
+
 #[test]
 fn other_work_goes_on_while_workers_run() {
     let devices = devices(2);

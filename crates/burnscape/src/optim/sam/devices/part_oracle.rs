@@ -1,8 +1,7 @@
 use burn::module::Module;
 use burn::tensor::Device;
 
-use crate::loss::scalar::called;
-use crate::loss::{Batch, Objective};
+use crate::loss::{Batch, Objective, moved_to};
 use crate::optim::OptimError;
 use crate::optim::evaluation::Evaluation;
 use crate::optim::sam::batch_oracle::evaluated;
@@ -30,8 +29,7 @@ where
 
     fn first(&mut self, part: usize, model: &M) -> Result<Evaluation, OptimError> {
         // All later passes find the examples there.
-        let batch = self.batch.clone();
-        self.batch = called(|| Batch::to_device(batch, &self.device))?;
+        self.batch = moved_to(self.batch.clone(), &self.device)?;
         Oracle::<M>::displaced(self, part, model)
     }
 

@@ -65,7 +65,7 @@ impl Sam {
     /// of the part; its own tensors must be there, too, so make them on the device of the batch.
     ///
     /// **Running statistics** are those of the first pass on the model's own device: they see its part of the batch
-    /// only.
+    /// only, and stay as they are if it has none.
     ///
     /// # Cost
     ///
