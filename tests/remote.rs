@@ -10,6 +10,7 @@
 
 mod remote {
     mod agreement;
+    mod alone;
     mod deaths;
     mod faults;
     mod limit;

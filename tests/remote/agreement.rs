@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use burnscape::optim::AscentScope;
 
+use super::alone::alone;
 use super::limit::within;
 use super::problem::{Found, Problem, Spread};
 use super::runs::LIMIT;
@@ -87,32 +88,46 @@ fn ndarray() -> Device {
 
 #[test]
 fn flex_and_ndarray_agree_with_flex() {
-    agree(&[Device::flex(), ndarray()], Kernels::Different);
-}
-
-#[test]
-fn two_sessions_of_a_server_agree_with_flex() {
-    let server = Server::new(2);
-    let devices = [server.device(0), server.device(1)];
-    within(2 * LIMIT, "two sessions", move || {
-        agree(&devices, Kernels::Same);
+    alone("agreement::flex_and_ndarray_agree_with_flex", || {
+        agree(&[Device::flex(), ndarray()], Kernels::Different);
     });
 }
 
 #[test]
+fn two_sessions_of_a_server_agree_with_flex() {
+    alone(
+        "agreement::two_sessions_of_a_server_agree_with_flex",
+        || {
+            let server = Server::new(2);
+            let devices = [server.device(0), server.device(1)];
+            within(2 * LIMIT, "two sessions", move || {
+                agree(&devices, Kernels::Same);
+            });
+        },
+    );
+}
+
+#[test]
 fn flex_and_a_server_agree_with_flex() {
-    let server = Server::new(1);
-    let devices = [Device::flex(), server.device(0)];
-    within(2 * LIMIT, "Flex and a server", move || {
-        agree(&devices, Kernels::Same);
+    alone("agreement::flex_and_a_server_agree_with_flex", || {
+        let server = Server::new(1);
+        let devices = [Device::flex(), server.device(0)];
+        within(2 * LIMIT, "Flex and a server", move || {
+            agree(&devices, Kernels::Same);
+        });
     });
 }
 
 #[test]
 fn two_servers_and_a_server_process_agree_with_flex() {
-    let (one, other, process) = (Server::new(1), Server::new(1), ServerProcess::start());
-    let devices = [one.device(0), other.device(0), process.device(1)];
-    within(2 * LIMIT, "three servers", move || {
-        agree(&devices, Kernels::Same);
-    });
+    alone(
+        "agreement::two_servers_and_a_server_process_agree_with_flex",
+        || {
+            let (one, other, process) = (Server::new(1), Server::new(1), ServerProcess::start());
+            let devices = [one.device(0), other.device(0), process.device(1)];
+            within(2 * LIMIT, "three servers", move || {
+                agree(&devices, Kernels::Same);
+            });
+        },
+    );
 }

@@ -7,6 +7,7 @@ use burnscape::krylov::LinearOperator;
 use burnscape::loss::DeviceError;
 use burnscape::space::ParamVector;
 
+use super::alone::alone;
 use super::limit::within;
 use super::problem::{Problem, Spread, device_error, device_of, numbers};
 use super::runs::{LIMIT, STEPS, WAIT, begun, uninterrupted};
@@ -37,69 +38,86 @@ fn survives(remote: Device, end: impl FnOnce() + Send + 'static) {
 
 #[test]
 fn a_run_goes_on_without_a_server_that_stops() {
-    let mut server = Server::new(1);
-    survives(server.device(0), move || server.stop());
+    alone("deaths::a_run_goes_on_without_a_server_that_stops", || {
+        let mut server = Server::new(1);
+        survives(server.device(0), move || server.stop());
+    });
 }
 
 #[test]
 fn a_run_goes_on_without_a_server_process_that_is_killed() {
-    let mut process = ServerProcess::start();
-    survives(process.device(0), move || process.kill());
+    alone(
+        "deaths::a_run_goes_on_without_a_server_process_that_is_killed",
+        || {
+            let mut process = ServerProcess::start();
+            survives(process.device(0), move || process.kill());
+        },
+    );
 }
 
 #[test]
 fn a_product_during_which_a_server_stops_is_right_or_an_error() {
-    let mut server = Server::new(1);
-    let devices = [Device::flex(), server.device(0)];
-    within(LIMIT, "a server that stops", move || {
-        let problem = Problem::on(&devices[0]);
-        let risk = problem.spread(Spread::InOrder(&devices));
-        let hessian = risk.with_wait_limit(WAIT).hessian(&problem.net).unwrap();
-        let v = ParamVector::rademacher(hessian.space(), 7).unwrap();
-        let expected = numbers(hessian.matvec(&v));
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                std::thread::sleep(Duration::from_millis(100));
-                server.stop();
+    alone(
+        "deaths::a_product_during_which_a_server_stops_is_right_or_an_error",
+        || {
+            let mut server = Server::new(1);
+            let devices = [Device::flex(), server.device(0)];
+            within(LIMIT, "a server that stops", move || {
+                let problem = Problem::on(&devices[0]);
+                let risk = problem.spread(Spread::InOrder(&devices));
+                let hessian = risk.with_wait_limit(WAIT).hessian(&problem.net).unwrap();
+                let v = ParamVector::rademacher(hessian.space(), 7).unwrap();
+                let expected = numbers(hessian.matvec(&v));
+                std::thread::scope(|scope| {
+                    scope.spawn(|| {
+                        std::thread::sleep(Duration::from_millis(100));
+                        server.stop();
+                    });
+                    let error = loop {
+                        match hessian.matvec(&v) {
+                            Ok(product) => assert_eq!(product.to_host().unwrap(), expected),
+                            Err(error) => break error,
+                        }
+                    };
+                    assert_eq!(device_of(&error), Some(1), "{error}");
+                });
+                let rest = hessian.without_device(1).unwrap();
+                assert_eq!(numbers(rest.matvec(&v)), expected);
             });
-            let error = loop {
-                match hessian.matvec(&v) {
-                    Ok(product) => assert_eq!(product.to_host().unwrap(), expected),
-                    Err(error) => break error,
-                }
-            };
-            assert_eq!(device_of(&error), Some(1), "{error}");
-        });
-        let rest = hessian.without_device(1).unwrap();
-        assert_eq!(numbers(rest.matvec(&v)), expected);
-    });
+        },
+    );
 }
 
 #[test]
 fn without_the_device_of_its_model_an_operator_needs_a_copy_elsewhere() {
-    let mut server = Server::new(1);
-    let devices = [server.device(0), Device::flex()];
-    within(LIMIT, "the device of the model ends", move || {
-        let problem = Problem::on(&devices[0]);
-        let risk = problem.spread(Spread::InOrder(&devices));
-        let risk = risk.with_wait_limit(WAIT);
-        let hessian = risk.hessian(&problem.net).unwrap();
-        let v = ParamVector::rademacher(hessian.space(), 7).unwrap();
-        let expected = numbers(hessian.matvec(&v));
-        server.stop();
-        let product = hessian.matvec(&v).map(|product| product.to_host());
-        assert!(!matches!(product, Ok(Ok(_))), "{product:?}");
+    alone(
+        "deaths::without_the_device_of_its_model_an_operator_needs_a_copy_elsewhere",
+        || {
+            let mut server = Server::new(1);
+            let devices = [server.device(0), Device::flex()];
+            within(LIMIT, "the device of the model ends", move || {
+                let problem = Problem::on(&devices[0]);
+                let risk = problem.spread(Spread::InOrder(&devices));
+                let risk = risk.with_wait_limit(WAIT);
+                let hessian = risk.hessian(&problem.net).unwrap();
+                let v = ParamVector::rademacher(hessian.space(), 7).unwrap();
+                let expected = numbers(hessian.matvec(&v));
+                server.stop();
+                let product = hessian.matvec(&v).map(|product| product.to_host());
+                assert!(!matches!(product, Ok(Ok(_))), "{product:?}");
 
-        let rest = risk.without_device(0).unwrap();
-        let error = rest.hessian(&problem.net).unwrap_err();
-        let told = device_error(&error);
-        assert!(
-            matches!(told, Some(DeviceError::NotListed { .. })),
-            "{error}"
-        );
-        let here = Problem::on(&Device::flex());
-        let hessian = rest.hessian(&here.net).unwrap();
-        let v = ParamVector::rademacher(hessian.space(), 7).unwrap();
-        assert_eq!(numbers(hessian.matvec(&v)), expected);
-    });
+                let rest = risk.without_device(0).unwrap();
+                let error = rest.hessian(&problem.net).unwrap_err();
+                let told = device_error(&error);
+                assert!(
+                    matches!(told, Some(DeviceError::NotListed { .. })),
+                    "{error}"
+                );
+                let here = Problem::on(&Device::flex());
+                let hessian = rest.hessian(&here.net).unwrap();
+                let v = ParamVector::rademacher(hessian.space(), 7).unwrap();
+                assert_eq!(numbers(hessian.matvec(&v)), expected);
+            });
+        },
+    );
 }

@@ -9,6 +9,7 @@ use burnscape::krylov::LanczosCheckpoint;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::alone::alone;
 use super::limit::within;
 use super::problem::device_of;
 use super::proxy::{Fault, Proxy};
@@ -101,40 +102,62 @@ impl Cases {
 
 #[test]
 fn a_run_whose_line_is_cut_goes_on_to_the_same_bits() {
-    let server = Server::new(1);
-    let cases = Cases::new(Device::flex(), server.address());
-    cases.run_all((5..PLACES).step_by(10), Fault::Cut);
+    alone(
+        "faults::a_run_whose_line_is_cut_goes_on_to_the_same_bits",
+        || {
+            let server = Server::new(1);
+            let cases = Cases::new(Device::flex(), server.address());
+            cases.run_all((5..PLACES).step_by(10), Fault::Cut);
+        },
+    );
 }
 
 #[test]
 fn a_run_on_two_servers_goes_on_without_the_one_that_is_cut() {
-    let (main, server) = (Server::new(1), Server::new(1));
-    let cases = Cases::new(main.device(0), server.address());
-    cases.run_all([5, 35, 65, 85], Fault::Cut);
+    alone(
+        "faults::a_run_on_two_servers_goes_on_without_the_one_that_is_cut",
+        || {
+            let (main, server) = (Server::new(1), Server::new(1));
+            let cases = Cases::new(main.device(0), server.address());
+            cases.run_all([5, 35, 65, 85], Fault::Cut);
+        },
+    );
 }
 
 #[test]
 fn a_lost_message_makes_an_error_and_no_wrong_number() {
-    let server = Server::new(1);
-    let cases = Cases::new(Device::flex(), server.address());
-    cases.run_all([15, 55, 85], Fault::Loss);
+    alone(
+        "faults::a_lost_message_makes_an_error_and_no_wrong_number",
+        || {
+            let server = Server::new(1);
+            let cases = Cases::new(Device::flex(), server.address());
+            cases.run_all([15, 55, 85], Fault::Loss);
+        },
+    );
 }
 
 #[test]
 fn a_line_that_goes_silent_makes_an_error_within_the_limit() {
-    let server = Server::new(1);
-    let cases = Cases::new(Device::flex(), server.address());
-    cases.run_all([25, 75], Fault::Silence);
+    alone(
+        "faults::a_line_that_goes_silent_makes_an_error_within_the_limit",
+        || {
+            let server = Server::new(1);
+            let cases = Cases::new(Device::flex(), server.address());
+            cases.run_all([25, 75], Fault::Silence);
+        },
+    );
 }
 
 #[test]
 fn a_slow_line_changes_no_bit() {
-    let server = Server::new(1);
-    let proxy = Proxy::new(server.address(), Fault::Delay(Duration::from_millis(2)));
-    let devices = [Device::flex(), connect(proxy.address(), 0)];
-    let run = within(LIMIT, "a slow line", move || finished(&devices));
-    assert!(run.failure.is_none(), "{:?}", run.failure);
-    assert_eq!(&run.checkpoint, uninterrupted());
+    alone("faults::a_slow_line_changes_no_bit", || {
+        let server = Server::new(1);
+        let proxy = Proxy::new(server.address(), Fault::Delay(Duration::from_millis(2)));
+        let devices = [Device::flex(), connect(proxy.address(), 0)];
+        let run = within(LIMIT, "a slow line", move || finished(&devices));
+        assert!(run.failure.is_none(), "{:?}", run.failure);
+        assert_eq!(&run.checkpoint, uninterrupted());
+    });
 }
 
 #[test]

@@ -12,6 +12,7 @@ use burn::tensor::Device;
 use burnscape::krylov::LinearOperator;
 use burnscape::space::ParamVector;
 
+use super::alone::alone;
 use super::limit::within;
 use super::problem::{Problem, Spread, numbers};
 use super::runs::{LIMIT, WAIT};
@@ -72,89 +73,112 @@ fn impostor(server: SocketAddr, message: &[u8]) -> RemoteHost {
 
 #[test]
 fn a_wrong_token_is_refused_and_the_right_one_works() {
-    let authorizer = TokenAuthorizer::new("right").unwrap();
-    let server = RemoteServer::new([Device::flex()]).with_authorizer(authorizer);
-    let server = Server::of(&server);
-    let host = host(server.address());
-    for stranger in [host.clone(), host.clone().with_credential("wrong")] {
-        let error = refused(&stranger, 0);
-        assert!(matches!(error, ConnectError::Unauthorized), "{error:?}");
-    }
-    let host = host.with_credential("right");
-    let error = refused(&host, 1);
-    assert!(
-        matches!(error, ConnectError::NoSuchDevice { device_count: 1 }),
-        "{error:?}"
+    alone(
+        "refusals::a_wrong_token_is_refused_and_the_right_one_works",
+        || {
+            let authorizer = TokenAuthorizer::new("right").unwrap();
+            let server = RemoteServer::new([Device::flex()]).with_authorizer(authorizer);
+            let server = Server::of(&server);
+            let host = host(server.address());
+            for stranger in [host.clone(), host.clone().with_credential("wrong")] {
+                let error = refused(&stranger, 0);
+                assert!(matches!(error, ConnectError::Unauthorized), "{error:?}");
+            }
+            let host = host.with_credential("right");
+            let error = refused(&host, 1);
+            assert!(
+                matches!(error, ConnectError::NoSuchDevice { device_count: 1 }),
+                "{error:?}"
+            );
+            works(Device::remote_options(&host).init().unwrap());
+        },
     );
-    works(Device::remote_options(&host).init().unwrap());
 }
 
 #[test]
 fn a_device_that_is_refused_at_its_first_use_is_an_error() {
-    let server = RemoteServer::new([Device::flex(), Device::flex()]);
-    let server = Server::of(
-        &server.with_authorizer(
-            |request: AuthorizationRequest<'_>| match request.device_index {
-                0 => Ok(()),
-                _ => Err("only the first device".to_string()),
-            },
-        ),
+    alone(
+        "refusals::a_device_that_is_refused_at_its_first_use_is_an_error",
+        || {
+            let server = RemoteServer::new([Device::flex(), Device::flex()]);
+            let server = Server::of(&server.with_authorizer(
+                |request: AuthorizationRequest<'_>| match request.device_index {
+                    0 => Ok(()),
+                    _ => Err("only the first device".to_string()),
+                },
+            ));
+            let listed = host(server.address()).devices().unwrap().into_vec();
+            works(listed[0].clone());
+            within(LIMIT, "a device that is refused", move || {
+                let devices = [Device::flex(), listed[1].clone()];
+                let problem = Problem::on(&devices[0]);
+                let risk = problem.spread(Spread::Over(&devices));
+                let error = risk
+                    .with_wait_limit(WAIT)
+                    .hessian(&problem.net)
+                    .unwrap_err();
+                println!("{error}");
+            });
+        },
     );
-    let listed = host(server.address()).devices().unwrap().into_vec();
-    works(listed[0].clone());
-    within(LIMIT, "a device that is refused", move || {
-        let devices = [Device::flex(), listed[1].clone()];
-        let problem = Problem::on(&devices[0]);
-        let risk = problem.spread(Spread::Over(&devices));
-        let error = risk
-            .with_wait_limit(WAIT)
-            .hessian(&problem.net)
-            .unwrap_err();
-        println!("{error}");
-    });
 }
 
 #[test]
 fn a_server_of_another_version_is_refused_by_name() {
-    let server = Server::new(1);
-    // `[content, id]`, where the content is a map of the name of the variant to its fields.
-    let refusal = [
-        &[0x92, 0x81, 0xab][..],
-        b"InitRefused",
-        &[0x81, 0xb4],
-        b"IncompatibleProtocol",
-        &[0x91, 77, 0x00],
-    ];
-    let error = refused(&impostor(server.address(), &refusal.concat()), 0);
-    assert!(
-        matches!(
-            error,
-            ConnectError::IncompatibleProtocol {
-                server_version: 77,
-                ..
-            }
-        ),
-        "{error:?}"
+    alone(
+        "refusals::a_server_of_another_version_is_refused_by_name",
+        || {
+            let server = Server::new(1);
+            // `[content, id]`, where the content is a map of the name of the variant to its fields.
+            let refusal = [
+                &[0x92, 0x81, 0xab][..],
+                b"InitRefused",
+                &[0x81, 0xb4],
+                b"IncompatibleProtocol",
+                &[0x91, 77, 0x00],
+            ];
+            let error = refused(&impostor(server.address(), &refusal.concat()), 0);
+            assert!(
+                matches!(
+                    error,
+                    ConnectError::IncompatibleProtocol {
+                        server_version: 77,
+                        ..
+                    }
+                ),
+                "{error:?}"
+            );
+            works(server.device(0));
+        },
     );
-    works(server.device(0));
 }
 
 #[test]
 fn a_server_that_answers_with_something_else_is_refused() {
-    let server = Server::new(1);
-    // No MessagePack begins with this byte.
-    let error = refused(&impostor(server.address(), &[0xc1; 40]), 0);
-    assert!(matches!(error, ConnectError::Handshake { .. }), "{error:?}");
-    works(server.device(0));
+    alone(
+        "refusals::a_server_that_answers_with_something_else_is_refused",
+        || {
+            let server = Server::new(1);
+            // No MessagePack begins with this byte.
+            let error = refused(&impostor(server.address(), &[0xc1; 40]), 0);
+            assert!(matches!(error, ConnectError::Handshake { .. }), "{error:?}");
+            works(server.device(0));
+        },
+    );
 }
 
 #[test]
 fn a_closed_port_is_an_error_after_the_attempts_of_burn() {
-    // Ports that the system gives away are above: no other test opens this one. Burn tries for 16 seconds.
-    let error = refused(&RemoteHost::websocket("ws://127.0.0.1:1"), 0);
-    assert!(
-        matches!(error, ConnectError::Unreachable { .. }),
-        "{error:?}"
+    alone(
+        "refusals::a_closed_port_is_an_error_after_the_attempts_of_burn",
+        || {
+            // Ports that the system gives away are above: no other test opens this one. Burn tries for 16 seconds.
+            let error = refused(&RemoteHost::websocket("ws://127.0.0.1:1"), 0);
+            assert!(
+                matches!(error, ConnectError::Unreachable { .. }),
+                "{error:?}"
+            );
+        },
     );
 }
 
@@ -162,15 +186,20 @@ fn a_closed_port_is_an_error_after_the_attempts_of_burn() {
 /// closes, or never. A thread with a limit of its own goes on, and so do other connections.
 #[test]
 fn a_port_that_does_not_answer_blocks_one_thread_and_no_other_device() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let options = Device::remote_options(&host(silent.local_addr().unwrap()));
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        // Nobody waits any more after the limit.
-        let _ = sender.send(options.init());
-    });
-    let answer = receiver.recv_timeout(Duration::from_secs(2));
-    assert!(!matches!(answer, Ok(Ok(_))), "{answer:?}");
-    works(Server::new(1).device(0));
-    drop(silent);
+    alone(
+        "refusals::a_port_that_does_not_answer_blocks_one_thread_and_no_other_device",
+        || {
+            let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+            let options = Device::remote_options(&host(silent.local_addr().unwrap()));
+            let (sender, receiver) = channel();
+            thread::spawn(move || {
+                // Nobody waits any more after the limit.
+                let _ = sender.send(options.init());
+            });
+            let answer = receiver.recv_timeout(Duration::from_secs(2));
+            assert!(!matches!(answer, Ok(Ok(_))), "{answer:?}");
+            works(Server::new(1).device(0));
+            drop(silent);
+        },
+    );
 }

@@ -9,6 +9,7 @@ use burnscape::krylov::LinearOperator;
 use burnscape::loss::DeviceError;
 use burnscape::space::ParamVector;
 
+use super::alone::alone;
 use super::limit::within;
 use super::problem::{Problem, Spread, device_error, device_of, numbers};
 use super::proxy::{Fault, Proxy};
@@ -64,12 +65,17 @@ fn waits_in_vain(proxy: &Proxy, devices: &[Device]) {
 
 #[test]
 fn a_wait_beyond_the_limit_is_an_error_and_the_device_is_dead() {
-    let server = Server::new(1);
-    let proxy = Proxy::new(server.address(), Fault::None);
-    let devices = [Device::flex(), connect(proxy.address(), 0)];
-    within(LIMIT, "a silent line", move || {
-        waits_in_vain(&proxy, &devices)
-    });
+    alone(
+        "silence::a_wait_beyond_the_limit_is_an_error_and_the_device_is_dead",
+        || {
+            let server = Server::new(1);
+            let proxy = Proxy::new(server.address(), Fault::None);
+            let devices = [Device::flex(), connect(proxy.address(), 0)];
+            within(LIMIT, "a silent line", move || {
+                waits_in_vain(&proxy, &devices)
+            });
+        },
+    );
 }
 
 #[test]
@@ -87,37 +93,44 @@ fn ends_with_a_thread_that_waits() {
 
 #[test]
 fn a_process_with_a_thread_that_waits_ends() {
-    let mut process = child("remote::silence::ends_with_a_thread_that_waits");
-    let begin = Instant::now();
-    let status = loop {
-        if let Some(status) = process.try_wait().unwrap() {
-            break status;
-        }
-        if begin.elapsed() > LIMIT {
-            process.kill().unwrap();
-            panic!("the process did not end");
-        }
-        sleep(Duration::from_millis(50));
-    };
-    assert!(status.success(), "{status}");
+    alone("silence::a_process_with_a_thread_that_waits_ends", || {
+        let mut process = child("remote::silence::ends_with_a_thread_that_waits");
+        let begin = Instant::now();
+        let status = loop {
+            if let Some(status) = process.try_wait().unwrap() {
+                break status;
+            }
+            if begin.elapsed() > LIMIT {
+                process.kill().unwrap();
+                panic!("the process did not end");
+            }
+            sleep(Duration::from_millis(50));
+        };
+        assert!(status.success(), "{status}");
+    });
 }
 
 #[test]
 fn a_listed_device_that_never_answers_is_an_error_within_the_limit() {
-    let server = Server::new(2);
-    let proxy = Proxy::new(server.address(), Fault::None);
-    // The first device connects; the second one does so at its first use.
-    let listed = host(proxy.address()).devices().unwrap().into_vec();
-    proxy.silence();
-    within(LIMIT, "a device that does not connect", move || {
-        let devices = [Device::flex(), listed[1].clone()];
-        let problem = Problem::on(&devices[0]);
-        let risk = problem.spread(Spread::Over(&devices));
-        let error = risk
-            .with_wait_limit(WAIT)
-            .hessian(&problem.net)
-            .unwrap_err();
-        println!("{error}");
-        assert_eq!(device_of(&error), Some(1), "{error}");
-    });
+    alone(
+        "silence::a_listed_device_that_never_answers_is_an_error_within_the_limit",
+        || {
+            let server = Server::new(2);
+            let proxy = Proxy::new(server.address(), Fault::None);
+            // The first device connects; the second one does so at its first use.
+            let listed = host(proxy.address()).devices().unwrap().into_vec();
+            proxy.silence();
+            within(LIMIT, "a device that does not connect", move || {
+                let devices = [Device::flex(), listed[1].clone()];
+                let problem = Problem::on(&devices[0]);
+                let risk = problem.spread(Spread::Over(&devices));
+                let error = risk
+                    .with_wait_limit(WAIT)
+                    .hessian(&problem.net)
+                    .unwrap_err();
+                println!("{error}");
+                assert_eq!(device_of(&error), Some(1), "{error}");
+            });
+        },
+    );
 }

@@ -4,6 +4,7 @@ use burn::tensor::Device;
 use burnscape::krylov::LinearOperator;
 use burnscape::space::ParamVector;
 
+use super::alone::alone;
 use super::limit::within;
 use super::problem::{Problem, Spread, numbers};
 use super::proxy::{Fault, Proxy, Traffic};
@@ -46,15 +47,20 @@ fn second_product(hidden: usize) -> (u64, Traffic) {
 
 #[test]
 fn a_product_sends_a_vector_there_and_one_back() {
-    let (vector, small) = second_product(16);
-    let (wide_vector, wide) = second_product(1024);
-    let total = |traffic: Traffic| traffic.sent + traffic.received;
-    for (vector, traffic) in [(vector, small), (wide_vector, wide)] {
-        assert!(total(traffic) <= 3 * vector + (64 << 10), "{traffic:?}");
-        // A read and a synchronization, and what a busy line cuts in pieces.
-        assert!(traffic.answers <= 16, "{traffic:?}");
-    }
-    // What does not grow with the vector is the program.
-    let grown = total(wide) - total(small);
-    assert!(grown <= 3 * (wide_vector - vector), "{small:?}, {wide:?}");
+    alone(
+        "traffic::a_product_sends_a_vector_there_and_one_back",
+        || {
+            let (vector, small) = second_product(16);
+            let (wide_vector, wide) = second_product(1024);
+            let total = |traffic: Traffic| traffic.sent + traffic.received;
+            for (vector, traffic) in [(vector, small), (wide_vector, wide)] {
+                assert!(total(traffic) <= 3 * vector + (64 << 10), "{traffic:?}");
+                // A read and a synchronization, and what a busy line cuts in pieces.
+                assert!(traffic.answers <= 16, "{traffic:?}");
+            }
+            // What does not grow with the vector is the program.
+            let grown = total(wide) - total(small);
+            assert!(grown <= 3 * (wide_vector - vector), "{small:?}, {wide:?}");
+        },
+    );
 }
