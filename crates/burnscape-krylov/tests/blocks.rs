@@ -56,7 +56,7 @@ fn check<A: SelfAdjoint<Vector = Vec<f64>, Error = KrylovFault>>(
 
 #[test]
 fn blocks_find_prescribed_pairs_with_their_copies() {
-    for (name, values) in spectra::all(40) {
+    for (name, values) in crate::spectra::all(40) {
         let a = with_spectrum(&values, 6);
         let scale = size(&values).max(1e-300);
         for end in [Which::Largest, Which::Smallest, Which::LargestMagnitude] {
@@ -148,7 +148,7 @@ fn blocks_share_passes_and_hold_their_limits() {
 
 #[test]
 fn single_precision_blocks_find_prescribed_pairs() {
-    for (name, values) in spectra::all(40) {
+    for (name, values) in crate::spectra::all(40) {
         let a = Single::of(with_spectrum(&values, 3).operator());
         let scale = size(&values);
         let values = expected(&values, Which::Largest, 4);
@@ -178,7 +178,7 @@ fn single_precision_blocks_find_prescribed_pairs() {
 
 #[test]
 fn lobpcg_finds_prescribed_pairs() {
-    for (name, values) in spectra::all(40) {
+    for (name, values) in crate::spectra::all(40) {
         let a = with_spectrum(&values, 6);
         let scale = size(&values).max(1e-300);
         for end in [Which::Largest, Which::Smallest] {

@@ -74,7 +74,7 @@ fn xdiag_wins_where_eigenvalues_decay() {
 
 #[test]
 fn prescribed_spectra_have_their_diagonals() {
-    for (name, values) in spectra::all(40) {
+    for (name, values) in crate::spectra::all(40) {
         let a = Counted::new(with_spectrum(&values, 6));
         let exact = diagonal(a.operator());
         let single = Single::of(a.operator().operator());

@@ -184,7 +184,7 @@ fn every_part_of_the_spectrum_can_be_asked_for() {
 
 #[test]
 fn single_precision_finds_prescribed_pairs() {
-    for (name, mut values) in spectra::all(40) {
+    for (name, mut values) in crate::spectra::all(40) {
         values.sort_by(|a, b| b.total_cmp(a));
         let a = Single::of(with_spectrum(&values, 3).operator());
         let found = EigenpairsConfig::new(4, Which::Largest).run(&a).unwrap();

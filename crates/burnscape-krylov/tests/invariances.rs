@@ -188,7 +188,7 @@ fn finds(found: Eigenpairs<Vec<f64>>, values: &[f64]) -> Result<(), TestCaseErro
 
 #[test]
 fn single_precision_finds_whole_spectra() {
-    for (name, mut values) in spectra::all(40) {
+    for (name, mut values) in crate::spectra::all(40) {
         let a = Single::of(with_spectrum(&values, 3).operator());
         let record = LanczosFactorization::from_random(&a, 40, 0).unwrap();
         values.sort_by(f64::total_cmp);

@@ -14,7 +14,7 @@ fn through_text<V: VectorSpace>(record: &LanczosFactorization<V>) -> LanczosFact
 
 #[test]
 fn a_run_that_is_stored_and_resumed_is_the_uninterrupted_one() {
-    for (name, values) in spectra::all(30) {
+    for (name, values) in crate::spectra::all(30) {
         let a = with_spectrum(&values, 4);
         for cut in [0, 1, 3, 7, 20, 30] {
             let whole = LanczosFactorization::from_random(&a, 30, 7).unwrap();

@@ -113,7 +113,7 @@ fn the_choice_follows_the_spectrum() {
 
 #[test]
 fn prescribed_spectra_have_their_traces() {
-    for (name, values) in spectra::all(40) {
+    for (name, values) in crate::spectra::all(40) {
         let a = Counted::new(with_spectrum(&values, 6));
         let exact: f64 = values.iter().sum();
         let scale = values.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-300);
@@ -151,7 +151,7 @@ fn prescribed_spectra_have_their_traces() {
 
 #[test]
 fn single_precision_has_the_accuracy_of_its_products() {
-    for (name, values) in spectra::all(40) {
+    for (name, values) in crate::spectra::all(40) {
         if values.iter().any(|x| *x < 0.0) {
             continue;
         }

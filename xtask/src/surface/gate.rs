@@ -13,11 +13,11 @@ use crate::finding::Finding;
 use crate::step::{Step, Work};
 
 /// Distinct public items of all crates: methods excluded, hidden ones counted, re-exports once.
-const NAMES: usize = 500;
+const NAMES: usize = 515;
 /// Names defined in two rooms.
 const SHARED_NAMES: usize = 0;
 /// Lines of code, without blank lines, comments and tests.
-const CODE_LINES: usize = 98_000;
+const CODE_LINES: usize = 103_000;
 /// The methods that a config may have: they make something with state, or return a result. `run_deflated`, `run_from` and
 /// `run_integrands` take vectors or a closure, which plain data cannot hold; `run_top` is the diagram of another dimension.
 /// `run_on` takes a potential of one's own in place of a risk, and `resume` and `resume_on` a record of the run; `run_readings` takes

@@ -138,5 +138,6 @@ fn on_threads<M: Module>(
     })
 }
 
-#[cfg(all(test, feature = "flex", feature = "ndarray"))]
+#[cfg(test)]
+#[cfg(all(feature = "flex", feature = "ndarray"))]
 mod tests;

@@ -172,5 +172,6 @@ fn serve<J, T, E>(
     ended
 }
 
-#[cfg(all(test, feature = "flex", feature = "ndarray"))]
+#[cfg(test)]
+#[cfg(all(feature = "flex", feature = "ndarray"))]
 mod tests;

@@ -194,5 +194,6 @@ impl<M: Module> Stage<'_, M> {
     }
 }
 
-#[cfg(all(test, feature = "flex", feature = "ndarray"))]
+#[cfg(test)]
+#[cfg(all(feature = "flex", feature = "ndarray"))]
 mod tests;

@@ -266,7 +266,7 @@ fn through_host<const D: usize, K: Autodiff + Send + 'static>(
     let flat: Tensor<1, K> = tensor.reshape([len]);
     let parts = (0..len).step_by(most).map(|start| {
         let end = len.min(start + most);
-        sent(flat.clone().slice([start..end]), device)
+        sent(flat.clone().slice(start..end), device)
     });
     let parts = parts.collect::<Result<Vec<_>, _>>()?;
     Ok(Tensor::cat(parts, 0).reshape(dims))

@@ -3,7 +3,8 @@
 mod passes;
 mod tangents;
 mod team;
-#[cfg(all(test, feature = "flex", feature = "ndarray"))]
+#[cfg(test)]
+#[cfg(all(feature = "flex", feature = "ndarray"))]
 mod tests;
 
 use std::ops::{ControlFlow, Range};

@@ -19,7 +19,7 @@ pub(crate) struct PendingLoss {
 
 /// The loss of a batch.
 enum BatchLoss {
-    OnDevice(Tensor<1>),
+    OnDevice(Box<Tensor<1>>),
     /// Several devices read their own.
     Read(f64),
 }
@@ -57,7 +57,7 @@ impl<M: Module, K> Risk<'_, M, K> {
             let (_, weight) = batch.examples_and_weight(index)?;
             let loss = self.batch_loss(&mut pass, model, index, batch)?;
             // In training mode the loss would hold its graph until it is read.
-            batches.push((BatchLoss::OnDevice(loss.inner()), weight));
+            batches.push((BatchLoss::OnDevice(Box::new(loss.inner())), weight));
             let progress = Progress::new(Work::Loss, batches.len());
             Ok::<_, LossError>(self.report(progress.of(total)))
         })?;
@@ -92,7 +92,7 @@ impl PendingLoss {
     pub(crate) fn read(passes: &[Self]) -> Result<Vec<f64>, SpaceError> {
         let batches = passes.iter().flat_map(|pass| &pass.batches);
         let waiting = batches.filter_map(|(loss, _)| match loss {
-            BatchLoss::OnDevice(loss) => Some(loss.clone()),
+            BatchLoss::OnDevice(loss) => Some(Tensor::clone(loss)),
             BatchLoss::Read(_) => None,
         });
         let mut read = transfer(waiting.collect())?.into_iter();

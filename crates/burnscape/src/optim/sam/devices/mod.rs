@@ -4,7 +4,8 @@ mod device_oracles;
 mod part_oracle;
 mod step_devices;
 mod steps;
-#[cfg(all(test, feature = "flex", feature = "ndarray"))]
+#[cfg(test)]
+#[cfg(all(feature = "flex", feature = "ndarray"))]
 mod tests;
 
 #[cfg(feature = "train")]
