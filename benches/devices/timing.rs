@@ -11,7 +11,7 @@ pub(crate) struct Times<const N: usize>(Vec<[f64; N]>);
 impl<const N: usize> Times<N> {
     pub(crate) fn in_turns(
         rounds: usize,
-        mut work: [&mut dyn FnMut() -> Outcome; N],
+        work: [&mut dyn FnMut() -> Outcome; N],
     ) -> Result<Self, Failure> {
         let mut times = Vec::with_capacity(rounds);
         for round in 0..rounds + WARM_UP {

@@ -251,7 +251,7 @@ fn running_statistics_are_those_of_the_part_on_the_models_device() {
         let (x, y) = batch(10);
         let expected = {
             let copy = unshared_copy(&net);
-            let part = (x.clone().slice([0..5]), y.clone().slice([0..5]));
+            let part = (x.clone().slice(0..5), y.clone().slice(0..5));
             drop(loss(&copy, part));
             copy.statistics()
         };
