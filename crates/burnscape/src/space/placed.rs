@@ -116,7 +116,7 @@ mod tests {
     }
 
     fn assert_is_placed(net: &Net, placed: &Net, device: &Device) {
-        assert_eq!(placed.devices(), std::slice::from_ref(&device));
+        assert_eq!(placed.devices(), std::slice::from_ref(device));
         assert!(placed.shift.device() == *device);
         let [space, own] = [net, placed].map(|net| ParamSpace::of(net).unwrap());
         assert_eq!(own.num_frozen(), space.num_frozen());
