@@ -29,7 +29,8 @@ pub(crate) fn moved<const D: usize, M: Classifier<D>>(
         let input = input.to_device(device);
         (input, target.to_device(device))
     });
-    (model.clone().fork(device), batches.collect())
+    // A clone shares its running statistics with the model, and would take them along.
+    (model.valid().fork(device), batches.collect())
 }
 
 /// A product, which may still be under way on the device.
