@@ -49,7 +49,7 @@ impl<M, K> Risk<'_, M, K> {
     /// a loss or a gradient, for which nothing is traced. A device has a thread, a copy of the model, and the batches
     /// that it gets; neither the user's model nor the data move. With fewer batches than devices some have none:
     /// [`device_work`](Self::device_work) tells what each one has done. A list of one device, that of the model, is
-    /// the same as no list.
+    /// the same as no list, except that batches are moved there.
     ///
     /// What a loss reads besides model and batch must be on the device of its batch: create it with `x.device()`,
     /// and mark no tensor of a batch with `#[batch(skip)]`.
