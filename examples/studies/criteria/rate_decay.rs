@@ -1,0 +1,154 @@
+//! A rate that is divided early or late in training.
+
+use crate::studies::frame::{Check, Measured, Verdict};
+use crate::studies::numbers::number;
+
+/// The training loss at which runs are compared.
+pub(crate) const GOAL: f64 = 0.3;
+
+pub(crate) const SMALL: &str = "small from the start";
+pub(crate) const EARLY: &str = "divided at 10 %";
+pub(crate) const MIDDLE: &str = "divided at 30 %";
+pub(crate) const LATE: &str = "divided at 60 %";
+pub(crate) const NEVER: &str = "never divided";
+
+/// Of pairs of runs of one seed: the ratio of `λ_max` less one.
+pub(crate) const EXCESS: &str = "excess of λ_max";
+/// The same for the covariance of gradients.
+pub(crate) const NOISE_EXCESS: &str = "excess of λ_max of Σ";
+/// The test accuracy of the second run minus that of the first.
+pub(crate) const DEFICIT: &str = "deficit in test accuracy";
+
+/// The row of a run where it comes to the training loss.
+pub(crate) fn at_goal(name: &str) -> String {
+    format!("{name}: loss {GOAL}")
+}
+
+/// The row of a run after the budget.
+pub(crate) fn at_end(name: &str) -> String {
+    format!("{name}: end of the budget")
+}
+
+/// The name of a pair.
+pub(crate) fn against(first: &str, second: &str) -> String {
+    format!("{first} against {second}")
+}
+
+/// The smallest excess that counts.
+const LEAST: f64 = 0.1;
+/// Beyond so many of its standard errors, a difference is clear.
+pub(crate) const CLEAR: f64 = 3.0;
+/// The same for accuracies.
+pub(crate) const SUGGESTED: f64 = 2.0;
+/// Pairs without which there is no standard error to speak of.
+const FEWEST: usize = 3;
+
+/// At the same training loss, an early division ends in a sharper place than a late one, as does a small rate from the
+/// start, with more noise, and classifies worse.
+pub(crate) fn judge(found: &Measured) -> Verdict {
+    let early = at_goal(&against(EARLY, LATE));
+    let small = at_goal(&against(SMALL, LATE));
+    Verdict::of(vec![
+        larger(found, &early, EXCESS),
+        larger(found, &small, EXCESS).minor(),
+        larger(found, &early, NOISE_EXCESS).minor(),
+        Check::at_least(
+            format!("{early}: {DEFICIT}, in standard errors"),
+            in_errors(found, &early, DEFICIT),
+            SUGGESTED,
+        )
+        .minor(),
+    ])
+}
+
+/// Whether an excess is large enough, and clear.
+fn larger(found: &Measured, row: &str, column: &str) -> Check {
+    let (excess, errors) = (found.mean(row, column), in_errors(found, row, column));
+    let text = format!(
+        "{row}: {column} {}, {} standard errors; at least {LEAST} and {CLEAR}",
+        number(excess),
+        number(errors)
+    );
+    Check::new(text, excess >= LEAST && errors >= CLEAR)
+}
+
+/// A mean in its standard errors. Not a number for too few seeds.
+fn in_errors(found: &Measured, row: &str, column: &str) -> f64 {
+    match found.count(row, column) >= FEWEST {
+        true => found.mean(row, column) / found.standard_error(row, column),
+        false => f64::NAN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studies::frame::Outcome;
+
+    /// Five pairs around these means, with standard errors of 0.014 and of 0.001.
+    fn measured(excess: f64, deficit: f64) -> Measured {
+        let mut found = Measured::default();
+        for spread in [-2.0, -1.0, 0.0, 1.0, 2.0] {
+            let (wide, narrow) = (0.02 * spread, 0.001 * 2.0_f64.sqrt() * spread);
+            for first in [EARLY, SMALL] {
+                let row = at_goal(&against(first, LATE));
+                found.push(row.as_str(), EXCESS, excess + wide);
+                found.push(row.as_str(), NOISE_EXCESS, excess + wide);
+                found.push(row.as_str(), DEFICIT, deficit + narrow);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn rows_have_their_names() {
+        assert_eq!(at_goal(EARLY), "divided at 10 %: loss 0.3");
+        let pair = at_end(&against(EARLY, LATE));
+        let expected = "divided at 10 % against divided at 60 %: end of the budget";
+        assert_eq!(pair, expected);
+    }
+
+    #[test]
+    fn sharper_places_that_classify_worse_pass() {
+        let verdict = judge(&measured(0.4, 0.01));
+        assert_eq!(verdict.outcome, Outcome::Reproduced, "{:?}", verdict.checks);
+    }
+
+    #[test]
+    fn sharper_places_that_classify_as_well_are_a_part() {
+        for deficit in [0.0, -0.01] {
+            let verdict = judge(&measured(0.4, deficit));
+            assert_eq!(verdict.outcome, Outcome::PartlyReproduced);
+            let holds: Vec<bool> = verdict.checks.iter().map(|check| check.holds).collect();
+            assert_eq!(holds, [true, true, true, false]);
+        }
+    }
+
+    #[test]
+    fn small_and_unclear_and_opposite_excesses_fail() {
+        // Five standard errors, but small; large, but of one seed; flatter.
+        let mut unclear = Measured::default();
+        let row = at_goal(&against(EARLY, LATE));
+        unclear.extend(&row, EXCESS, [0.0, 0.1, -0.1, 0.0, 3.0]);
+        for found in [measured(0.07, 0.01), unclear, measured(-0.4, 0.01)] {
+            assert_eq!(judge(&found).outcome, Outcome::NotReproduced);
+        }
+    }
+
+    #[test]
+    fn two_pairs_are_too_few() {
+        let mut found = Measured::default();
+        let row = at_goal(&against(EARLY, LATE));
+        found.extend(&row, EXCESS, [0.5, f64::NAN, 0.51, f64::NAN, f64::NAN]);
+        assert_eq!(judge(&found).outcome, Outcome::NotReproduced);
+        found.push(row.as_str(), EXCESS, 0.52);
+        assert_eq!(judge(&found).outcome, Outcome::PartlyReproduced);
+    }
+
+    #[test]
+    fn nothing_is_not_reproduced() {
+        let verdict = judge(&Measured::default());
+        assert_eq!(verdict.outcome, Outcome::NotReproduced);
+        assert!(verdict.checks.iter().all(|check| !check.holds));
+    }
+}
