@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::invocation::Invocation;
 use crate::step::{Step, Work};
-use crate::{examples, figures, golden, rules, surface};
+use crate::{examples, figures, golden, rules, studies, surface};
 
 /// The features to compile: Burn's Learner, the progress line, a second backend, and remote devices.
 ///
@@ -20,6 +20,7 @@ pub(crate) fn steps() -> Vec<Step> {
         },
         golden::step(),
         surface::step(),
+        studies::step(),
         Step {
             name: "fmt",
             about: "formatting",

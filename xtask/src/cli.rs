@@ -17,6 +17,7 @@ tasks:
                     operations and layers with their tests; with --check, compare it
   figures           draw the pictures of docs/images from the data beside them; with --check,
                     compare them
+  studies           write docs/studies.md from the runs in docs/studies; with --check, compare it
   surface           print public names, config verbs and lines of code by room; with --write,
                     save them to docs/surface.md
   sweep NAME        run a test over many seeds in release mode and print its table; --list
@@ -56,6 +57,9 @@ pub(crate) enum Task {
         only_check: bool,
     },
     Figures {
+        only_check: bool,
+    },
+    Studies {
         only_check: bool,
     },
     Surface {
@@ -108,6 +112,11 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Task, String> {
             (None, _) => Ok(Task::Figures { only_check: false }),
             (Some("--check"), None) => Ok(Task::Figures { only_check: true }),
             _ => Err("`figures` takes no option except `--check`".into()),
+        },
+        Some("studies") => match (rest.next(), rest.next()) {
+            (None, _) => Ok(Task::Studies { only_check: false }),
+            (Some("--check"), None) => Ok(Task::Studies { only_check: true }),
+            _ => Err("`studies` takes no option except `--check`".into()),
         },
         Some("surface") => match (rest.next(), rest.next()) {
             (None, _) => Ok(Task::Surface { write: false }),
@@ -238,6 +247,13 @@ mod tests {
     }
 
     #[test]
+    fn studies_are_written_or_checked() {
+        let task = |only_check| Ok(Task::Studies { only_check });
+        assert_eq!(parsed("studies"), task(false));
+        assert_eq!(parsed("studies --check"), task(true));
+    }
+
+    #[test]
     fn the_surface_is_printed_or_written() {
         let task = |write| Ok(Task::Surface { write });
         assert_eq!(parsed("surface"), task(false));
@@ -280,6 +296,7 @@ mod tests {
             "coverage --write",
             "figures surface",
             "surface --check",
+            "studies --write",
             "sweep",
             "sweep ends zeros",
             "browser --open",

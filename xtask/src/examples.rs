@@ -16,7 +16,6 @@ const EXAMPLES: &[(&str, &str)] = &[
         "merge",
         "target/merge-tiny-a.bpk target/merge-tiny-b.bpk --out target/merge-tiny.bpk --train --epochs 1 --starts 1",
     ),
-    ("merging", "--quick"),
     ("landscape", "target/merge-tiny-a.bpk"),
     (
         "edge_of_stability",
@@ -35,6 +34,10 @@ const EXAMPLES: &[(&str, &str)] = &[
         "--iterations 100 --points 50 --width 8 --only Poisson",
     ),
     ("dynamics", "--shorter 100"),
+    (
+        "study",
+        "all --quick --json target/studies-tiny --report target/studies-tiny",
+    ),
     ("serve", "--check"),
     (
         "learning_coefficient",

@@ -1,5 +1,5 @@
-//! Tasks of the project: `cargo xtask check | features | golden | coverage | figures | surface | sweep | browser | page |
-//! package | burn-next`.
+//! Tasks of the project: `cargo xtask check | features | golden | coverage | figures | studies | surface | sweep | browser |
+//! page | package | burn-next`.
 
 mod browser;
 mod burn_next;
@@ -17,6 +17,7 @@ mod page;
 mod rules;
 mod runner;
 mod step;
+mod studies;
 mod surface;
 mod sweep;
 mod tree;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         }
         Task::Coverage { only_check } => coverage::run(&root, only_check),
         Task::Figures { only_check } => figures::run(&root, only_check),
+        Task::Studies { only_check } => studies::run(&root, only_check),
         Task::Surface { write } => surface::run(&root, write),
         Task::Sweep { name } => sweep::run(&root, name.as_deref()),
         Task::Package { new_project } => package::run(&root, new_project),

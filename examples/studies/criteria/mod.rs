@@ -1,0 +1,29 @@
+//! What decides on each study: checks that were fixed before the first run on the final seeds, each file in a commit of
+//! its own.
+
+pub(crate) mod architecture;
+pub(crate) mod batch_size;
+pub(crate) mod critical_points;
+pub(crate) mod curriculum;
+pub(crate) mod does_sam_help;
+pub(crate) mod double_descent;
+pub(crate) mod edge_of_stability;
+pub(crate) mod flat_minima_caveats;
+pub(crate) mod gradient_noise;
+pub(crate) mod grokking;
+pub(crate) mod late_sam;
+pub(crate) mod layer_wise;
+pub(crate) mod lazy_rich;
+pub(crate) mod lottery_ticket;
+pub(crate) mod merging;
+pub(crate) mod mode_connectivity;
+pub(crate) mod momentum;
+pub(crate) mod optimizers;
+pub(crate) mod overparameterization;
+pub(crate) mod pinn;
+pub(crate) mod rate_decay;
+pub(crate) mod saddle_escape;
+pub(crate) mod samplers;
+pub(crate) mod stages;
+pub(crate) mod warm_restarts;
+pub(crate) mod warmup;
