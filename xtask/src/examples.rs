@@ -1,9 +1,11 @@
 //! Tiny runs of all examples.
 
+use std::env::consts::EXE_SUFFIX;
 use std::path::{Path, PathBuf};
 
+use crate::check::FEATURES;
 use crate::finding::Finding;
-use crate::invocation::Invocation;
+use crate::invocation::{Invocation, target_folder};
 use crate::tree::has_extension;
 
 /// Names and arguments. Examples run in the dev profile, which optimizes dependencies.
@@ -50,18 +52,17 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-const FEATURES: &str = "train,ndarray,progress,files,report,remote";
-
+/// One build of all packages, which shares what the tests have compiled, and a run of each example.
 pub(crate) fn invocations() -> Vec<Invocation> {
-    EXAMPLES
-        .iter()
-        .map(|(name, arguments)| {
-            Invocation::new(&format!(
-                "cargo run --quiet --package burnscape --features {FEATURES} \
-                 --example {name} -- {arguments}"
-            ))
-        })
-        .collect()
+    // Programs are started in the root of the workspace.
+    let folder = target_folder(Path::new("")).join("debug/examples");
+    let build = format!("cargo build --quiet --workspace --examples {FEATURES}");
+    let runs = EXAMPLES.iter().map(|(name, arguments)| {
+        let program = Invocation::program(&folder.join(format!("{name}{EXE_SUFFIX}")));
+        let words = arguments.split_whitespace();
+        words.fold(program, |run, word| run.with_argument(word))
+    });
+    [Invocation::new(&build)].into_iter().chain(runs).collect()
 }
 
 /// Finds examples that are not listed, and listed examples that do not exist.
