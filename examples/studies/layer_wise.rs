@@ -324,10 +324,10 @@ fn sensitive(found: &mut Measured) {
         for &column in columns {
             let values = by_layer(found, column);
             for seed in 0..count {
+                let value = |layer: usize| values[layer].get(seed).copied();
+                let value = |layer| value(layer).unwrap_or(f64::NAN);
                 let layers = chosen(&rises, seed);
-                let [most, least] = layers.map_or([f64::NAN; 2], |layers| {
-                    layers.map(|layer| values[layer][seed])
-                });
+                let [most, least] = layers.map_or([f64::NAN; 2], |layers| layers.map(value));
                 found.push(MOST, column, most);
                 found.push(LEAST, column, least);
                 found.push(APART, column, most - least);

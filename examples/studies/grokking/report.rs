@@ -199,12 +199,15 @@ pub(super) fn charts(found: &mut Measured, measured: &Runs<'_>, disturbed: &Runs
     }
 }
 
+/// The name of a number of a circuit, and the number.
+type Named = (&'static str, fn(&Circuit) -> f64);
+
 /// The posterior and the frequencies along addition.
 fn dissected(found: &mut Measured, arm: &str, run: &Run) {
     let rises = run.rises.iter().map(|rise| (rise.step as f64, rise.value));
     let (chart, y) = ("Rise of the loss over the posterior", "nβ (E L − L₀)");
     found.line(chart, "step", y, arm, rises.collect());
-    let losses: [(&str, fn(&Circuit) -> f64); 4] = [
+    let losses: [Named; 4] = [
         ("test", |circuit| circuit.test),
         ("restricted test", |circuit| circuit.restricted),
         ("training", |circuit| circuit.train),
@@ -214,7 +217,7 @@ fn dissected(found: &mut Measured, arm: &str, run: &Run) {
     for (name, value) in losses {
         found.line(&chart, "step", "loss", name, over(&run.circuits, value));
     }
-    let powers: [(&str, fn(&Circuit) -> f64); 2] = [
+    let powers: [Named; 2] = [
         ("five strongest", |circuit| circuit.share),
         ("own of a unit", |circuit| circuit.own),
     ];

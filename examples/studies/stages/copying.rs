@@ -139,6 +139,9 @@ fn push(run: &Run, found: &mut Measured) {
     }
 }
 
+/// The name of a number of a reading, and the number.
+type Named = (&'static str, fn(&Reading) -> f64);
+
 fn push_readings(run: &Run, found: &mut Measured) {
     let steps = run.stage.map_or([None; 2], |steps| steps.map(Some));
     let around = steps.map(|step| {
@@ -146,7 +149,7 @@ fn push_readings(run: &Run, found: &mut Measured) {
         readings.find(|reading| Some(reading.step) == step)
     });
     let number = |reading: Option<&Reading>, of: fn(&Reading) -> f64| reading.map_or(f64::NAN, of);
-    let columns: [(&str, fn(&Reading) -> f64); 3] = [
+    let columns: [Named; 3] = [
         (DATA, |reading| reading.data.value),
         (OWN, |reading| reading.own.value),
         (LAMBDA, |reading| reading.data.sharpness),
