@@ -36,10 +36,10 @@ pub(crate) static STUDY: Study = Study {
           loss with one block left out at a time. A loss that is not finite counts as 99.",
     would_change: "A plain network of depth 24 whose best loss is below 1; one with skips above 0.5; one with layer \
                    normalization and skips above 0.05, or with a loss above 1 at one of the four rates.",
-    wrong: "That skip connections help because they make the loss flat: λ_max at the start is about the same with and \
-            without them, and varies from seed to seed by about its mean. What differs is whether signals and gradients \
-            reach all layers. And that a network that trains in 200 steps is better: a lower rate and more steps may \
-            train the others.",
+    wrong: "That skip connections help because they make the loss flat: λ_max at the start is no lower with them, and \
+            varies from seed to seed by about its mean. What differs is whether signals and gradients reach all \
+            layers. And that a network that trains in 200 steps is better: a lower rate and more steps may train the \
+            others.",
     references: &[
         // Printed as the deviation of three seeds over √3, with the divisor 3: times √1.5.
         Reference::new(PLAIN, LAMBDA, 62.0, 46.5),

@@ -35,8 +35,8 @@ pub(crate) static STUDY: Study = Study {
           0.001 by ascents from four starts, and the accuracy on 517 other digits, as they are, shifted by a pixel in \
           each of four directions, with noise of 0.2 (four draws), and rotated by 15 degrees to both sides. Effects \
           are pairs of runs from the same initial weights.",
-    would_change: "A 95 % interval of the change of λ_max by batches of 16 that contains zero; one of their gain in \
-                   test accuracy that does not; a change by the batch larger than that by the rate.",
+    would_change: "A 95 % interval of the change of λ_max by batches of 16 that is below zero; one of their gain in \
+                   test accuracy that is above; a change by the batch larger than that by the rate.",
     wrong: "That batches make minima flat or sharp because λ_max differs tenfold between runs of some length: these \
             differ in their training loss, and λ_max falls with it, whatever the batch. And that a flat minimum is a \
             robust one: see the rank correlations with accuracy, and how wide their intervals are over eight \
