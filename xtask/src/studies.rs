@@ -26,9 +26,9 @@ the files in `docs/studies`, which the same command writes with `--json docs/stu
 
 - Numbers are means ± standard errors over the seeds 100 to 104, or over what the table says; a number without an error is exact
   or was measured once. *Not reached* is what no seed reached, and `(3 of 5)` what three did.
-- Each criterion was fixed from pilots with the seeds 0 to 9, in a commit that precedes the first run on the final seeds. A study
-  is *reproduced* if all checks hold, *not reproduced* if no essential one does, and *partly reproduced* otherwise. Checks that
-  are not essential are in parentheses.
+- Each criterion was fixed beforehand, from another implementation or from pilots with the seeds 0 to 9, in a commit that precedes
+  the first run on the final seeds. A study is *reproduced* if all checks hold, *not reproduced* if no essential one does, and
+  *partly reproduced* otherwise. Checks that are not essential are in parentheses.
 ";
 
 const ABOUT_AGREEMENT: &str = "\
