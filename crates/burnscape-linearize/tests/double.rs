@@ -8,6 +8,8 @@
     reason = "a failed expectation fails the test"
 )]
 
+#[cfg(feature = "ndarray")]
+mod devices;
 mod fields;
 mod finite;
 mod inputs;

@@ -6,8 +6,6 @@
     reason = "a failed expectation fails the test"
 )]
 
-#[cfg(feature = "ndarray")]
-mod devices;
 mod errors;
 mod moves;
 mod parameters;
