@@ -38,6 +38,7 @@ mod optim {
     mod machine;
     mod own_ascent;
     mod precision;
+    mod projections;
     mod records;
     mod registry;
     mod saddle_escape;

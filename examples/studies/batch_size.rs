@@ -6,7 +6,7 @@ use std::slice::from_ref;
 
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{DType, Device, Tensor};
-use burnscape::krylov::{EigenpairsConfig, Which};
+use burnscape::krylov::{EigenpairsConfig, RankCorrelation, Which};
 use burnscape::loss::{Recorded, Risk};
 use burnscape::sharpness::WorstCaseSharpnessConfig;
 
@@ -20,10 +20,8 @@ use super::network::{Activation, Mlp};
 use super::numbers::with_error;
 use super::training::{Course, Draws, Seen, Watched, adam, full_batch, minibatch};
 use crate::Failure;
-use ranks::{bootstrap, rank_correlation};
 
 mod changes;
-mod ranks;
 
 pub(crate) static STUDY: Study = Study {
     name: "batch-size",
@@ -167,7 +165,7 @@ fn run(plan: &Plan, found: &mut Measured) -> Result<(), Failure> {
     }
     effects(found);
     for (rows, when) in zip(&rows, ["at the goal", "after some steps"]) {
-        correlations(plan, rows, when, found);
+        correlations(plan, rows, when, found)?;
     }
     Ok(())
 }
@@ -205,7 +203,12 @@ fn effects(found: &mut Measured) {
 }
 
 /// Of λ_max with everything else, over all runs of these rows.
-fn correlations(plan: &Plan, rows: &[String], when: &str, found: &mut Measured) {
+fn correlations(
+    plan: &Plan,
+    rows: &[String],
+    when: &str,
+    found: &mut Measured,
+) -> Result<(), Failure> {
     let draws = plan.pick(2000, 100);
     let name = format!("rank correlation with λ_max {when}");
     let (low, high) = (format!("{name}, 2.5 %"), format!("{name}, 97.5 %"));
@@ -215,8 +218,9 @@ fn correlations(plan: &Plan, rows: &[String], when: &str, found: &mut Measured) 
             zip(x, y).map(|(x, y)| (*x, *y)).collect()
         };
         let grid: Vec<Vec<(f64, f64)>> = rows.iter().map(of_row).collect();
-        let ends = bootstrap(&grid, draws, 0);
-        found.push(name.as_str(), column, rank_correlation(&grid.concat()));
+        let correlation = RankCorrelation::of_grid(&grid, draws, 0)?;
+        let ends = correlation.interval(0.95).unwrap_or((f64::NAN, f64::NAN));
+        found.push(name.as_str(), column, correlation.value);
         found.push(low.as_str(), column, ends.0);
         found.push(high.as_str(), column, ends.1);
     }
@@ -234,6 +238,7 @@ fn correlations(plan: &Plan, rows: &[String], when: &str, found: &mut Measured) 
         let chart = format!("Accuracy by λ_max {when}: means of settings");
         found.line(&chart, LAMBDA, "accuracy", column, points);
     }
+    Ok(())
 }
 
 /// The data of a run.

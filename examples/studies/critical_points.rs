@@ -2,7 +2,6 @@
 //! matrices.
 
 mod linear;
-mod ranks;
 mod search;
 mod signs;
 

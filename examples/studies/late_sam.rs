@@ -14,15 +14,15 @@ use burnscape::path::{CurveProfileConfig, PolygonalChain};
 use burnscape::sharpness::WorstCaseSharpnessConfig;
 
 use super::criteria::late_sam::{
-    CLEAR, EARLY, FULL, GRADIENTS, LAMBDA, LATE, LOSS_CHANGE, PAIRS, RATIO, SGD, SHARE, TEST,
-    TEST_CHANGE, TEST_LOSS, TO_FULL, TO_LATE, TO_OTHER, TWICE, judge,
+    CLEAR, EARLY, FULL, GRADIENTS, LAMBDA, LATE, LOSS_CHANGE, PAIRS, RATIO, RELATIVE_RATIO, SGD,
+    SHARE, TEST, TEST_CHANGE, TEST_LOSS, TO_FULL, TO_LATE, TO_OTHER, TWICE, divided, judge,
 };
 use super::digits::{CLASSES, Digits, Labeled, NUM_TRAIN, PIXELS};
 use super::frame::{Measured, Plan, Study};
 use super::losses::{accuracy, cross_entropy};
 use super::network::{Activation, Mlp};
 use super::numbers::{number, with_error};
-use super::training::{Course, Draws, heavy_ball};
+use super::training::{Draws, heavy_ball};
 use crate::Failure;
 
 pub(crate) static STUDY: Study = Study {
@@ -31,21 +31,25 @@ pub(crate) static STUDY: Study = Study {
             well, in the valley that SGD has found.",
     papers: &["Zhou et al. 2024, arXiv:2410.10373"],
     ran: "ReLU 64-64-64-10 with cross-entropy on 1,280 digits, SGD with momentum 0.9, batches of 64, weight decay 5e-4 \
-          and 150 epochs, with a rate of 0.1 and a tenth of it in the second half; beside it with half a cosine from \
-          0.1. Late SAM has every step of SGD before the last 15 %, and ascends (radius 0.05) from there, with the \
-          weights, the momentum and the batches of SGD. With the same seed: SGD, SGD with twice the epochs (as many \
-          gradients as SAM), SAM throughout, and SAM that ends with 15 % of SGD. Of each end: λ_max of the training \
-          loss, that loss, its maximum in a ball of the radius (SAM loss), and loss and accuracy on the other 517 \
-          digits; each seed has a split of its own. Barriers are the largest excess of the training loss at 21 points \
-          of a straight line over the line between its ends.",
-    would_change: "λ_max of late SAM that is not below that of SGD by two standard errors of the pairs, or above 1.3 \
-                   times that of SAM; a barrier between SGD and late SAM of more than a tenth of the training loss; \
-                   half a point of accuracy less than SAM within the 95 % interval.",
-    wrong: "That flatness is why a run classifies better or worse: see the test columns beside λ_max. That the rest of \
-            the training does not matter: late SAM has all of it. That a line without a barrier is special to late \
-            SAM: compare the line to SAM throughout, which has the same initial weights. And that λ_max tells runs of \
-            SAM from others: it falls with the training loss too, whatever the optimizer; compare SGD with twice the \
-            epochs.",
+          and 150 epochs, at a constant rate of 0.1; beside it with a tenth of the rate in the second half, as the \
+          authors have it, with epochs of 20 times as many steps. Late SAM has every step of SGD before the last 15 %, \
+          and ascends (radius 0.05) from there, with the weights, the momentum and the batches of SGD. With the same \
+          seed: SGD, SGD with twice the epochs (as many gradients as SAM), SAM throughout, and SAM that ends with 15 % \
+          of SGD. Of each end: λ_max of the training loss, that loss, its maximum in a ball of the radius by 20 steps \
+          of ascent (SAM loss), and loss and accuracy on the other 517 digits; each seed has a split of its own. \
+          Barriers are the largest excess, at 21 points of a straight line, of the training loss over that between its \
+          ends.",
+    would_change: "With one of the two schedules, λ_max of late SAM that is not below that of SGD by two standard \
+                   errors of the pairs, or above 1.3 times that of SAM. In part, at the constant rate: less than half \
+                   of SAM's fall of ln λ_max; a barrier between SGD and late SAM of more than a tenth of the training \
+                   loss; half a point of accuracy less than SAM within the 95 % interval; SAM that ends with SGD and \
+                   is as flat as SAM.",
+    wrong: "That flatness is why a run classifies better or worse: see the test columns beside λ_max. That λ_max tells \
+            runs of SAM from others: it falls with the training loss too, whatever the optimizer; see λ_max over the \
+            training loss, and SGD with twice the epochs. That a share of the training is what SAM needs: the distance \
+            that it can go is a matter of steps times the rate; compare the schedules. That the rest of the training \
+            does not matter: late SAM has all of it. And that a line without a barrier is special to late SAM: compare \
+            the line to SAM throughout, which has the same initial weights.",
     references: &[],
     run,
     judge,
@@ -68,43 +72,46 @@ const DECAY: f32 = 5e-4;
 const RHO: f64 = 0.05;
 /// Points of a line, ends included.
 const POINTS: usize = 21;
-/// Steps after the switch at which λ_max is read.
-const AROUND: [isize; 16] = [
-    -300, -200, -100, -50, -20, 0, 2, 5, 10, 20, 35, 50, 75, 100, 200, 300,
+/// Steps after the switch at which λ_max is read, and those of a quick look.
+const AROUND: &[isize] = &[
+    -2500, -2000, -1500, -1000, -500, -200, -100, -50, -20, 0, 2, 5, 10, 20, 50, 100, 200, 300,
 ];
+const AT_SWITCH: &[isize] = &[0];
+/// The first step of the second chart.
+const SHORTLY_BEFORE: f64 = -200.0;
 
 const LOSS: &str = "training loss";
+const RELATIVE: &str = "λ_max over training loss";
 const SAM_LOSS: &str = "SAM loss";
 const BARRIER: &str = "barrier";
 const LENGTH: &str = "length";
 
 /// What is measured of a run, in the order of `Values`.
-const COLUMNS: [&str; 6] = [LAMBDA, LOSS, SAM_LOSS, TEST_LOSS, TEST, GRADIENTS];
+const COLUMNS: [&str; 7] = [LAMBDA, LOSS, RELATIVE, SAM_LOSS, TEST_LOSS, TEST, GRADIENTS];
 type Values = [f64; COLUMNS.len()];
 type Loss = Recorded<fn(&Mlp, Labeled) -> Tensor<1>>;
 
 /// The rate of the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Schedule {
+    Constant,
     /// Falls once, in the middle.
     Drop,
-    Cosine,
 }
 
 impl Schedule {
     fn rate(self, step: usize, steps: usize) -> f64 {
         match self {
-            Self::Drop if 2 * step < steps => RATE,
-            Self::Drop => DROP * RATE,
-            Self::Cosine => Course::cosine(steps, RATE).rate_at(step),
+            Self::Drop if 2 * step >= steps => DROP * RATE,
+            _ => RATE,
         }
     }
 
-    /// The row of a run, a pair or a line. The criterion is about those of the first schedule.
+    /// The row of a run, a pair or a line.
     fn row(self, name: &str) -> String {
         match self {
-            Self::Drop => name.to_string(),
-            Self::Cosine => format!("{name}, cosine"),
+            Self::Constant => name.to_string(),
+            Self::Drop => divided(name),
         }
     }
 }
@@ -130,7 +137,7 @@ const RUNS: [(&str, Ascents, usize); 5] = [
 ];
 
 fn run(plan: &Plan, found: &mut Measured) -> Result<(), Failure> {
-    let schedules = [Schedule::Drop, Schedule::Cosine];
+    let schedules = [Schedule::Constant, Schedule::Drop];
     let schedules = &schedules[..plan.pick(2, 1)];
     let jobs = schedules.iter();
     let jobs = jobs.flat_map(|&schedule| plan.seeds.iter().map(move |&seed| (schedule, seed)));
@@ -252,7 +259,7 @@ impl<'p> Setting<'p> {
             Ascents::Late => Some(self.switch..steps),
             Ascents::Early => Some(0..self.switch),
         };
-        let is_watched = self.schedule == Schedule::Drop && times == 1 && weights == self.seed;
+        let is_watched = self.schedule == Schedule::Constant && times == 1 && weights == self.seed;
         let readings = self.readings(is_watched, steps);
         if active.is_none() {
             return self.follow(net, sgd, steps, readings);
@@ -264,7 +271,7 @@ impl<'p> Setting<'p> {
 
     /// The steps before which λ_max is read: around the switch, and at the end.
     fn readings(&self, is_watched: bool, steps: usize) -> Vec<usize> {
-        let around = self.plan.pick(&AROUND[..], &AROUND[5..6]).iter();
+        let around = self.plan.pick(AROUND, AT_SWITCH).iter();
         let around = around.filter_map(|&shift| self.switch.checked_add_signed(shift));
         let around = around.filter(|&step| is_watched && step < steps);
         around.chain([steps]).collect()
@@ -279,7 +286,9 @@ impl<'p> Setting<'p> {
     ) -> Result<End, Failure> {
         let objective = cross_entropy::<Mlp>;
         let risk = Risk::new(&objective, from_ref(&self.train));
-        let monitor = CurvatureMonitorConfig::new().init()?;
+        // Some readings are far from the one before.
+        let monitor = CurvatureMonitorConfig::new().with_max_warm_matvecs(30);
+        let monitor = monitor.init()?;
         let mut watch = Watch::new(Due::At(readings), monitor, risk)?;
         let mut draws = self.draws();
         let mut gradients = 0;
@@ -326,9 +335,11 @@ impl<'p> Setting<'p> {
             .with_num_starts(1)
             .with_num_steps(self.plan.pick(20, 2))
             .run(&risk, net)?;
+        let sharpness = top.run(&risk.hessian(net)?)?.values[0];
         Ok([
-            top.run(&risk.hessian(net)?)?.values[0],
+            sharpness,
             worst.base_loss,
+            sharpness / worst.base_loss,
             worst.base_loss + worst.rise,
             other.loss(net)?.value,
             accuracy(net, &self.test)?,
@@ -382,8 +393,12 @@ fn draw(plan: &Plan, seeds: &[Compared], found: &mut Measured) {
             let sum: f64 = curves.iter().map(|curve| curve[index].1).sum();
             (*after, sum / plan.seeds.len() as f64)
         });
-        let (chart, points) = ("λ_max around the switch", points.collect());
-        found.line(chart, "steps after the switch", "mean λ_max", name, points);
+        let points: Vec<(f64, f64)> = points.collect();
+        let late = points.iter().filter(|(after, _)| *after >= SHORTLY_BEFORE);
+        let late = late.copied().collect();
+        for (chart, points) in [("λ_max by step", points), ("λ_max around the switch", late)] {
+            found.line(chart, "steps after the switch", "mean λ_max", name, points);
+        }
     }
     let lines = seeds.first().map(|seed| &seed.lines);
     for line in lines.into_iter().flatten() {
@@ -400,10 +415,13 @@ fn pairs(schedule: Schedule, found: &mut Measured) {
             let [one, two] = [&rows[0], &rows[1]].map(|row| found.values(row, column));
             zip(one, two).map(|(one, two)| (*one, *two)).collect()
         };
-        let (sharpness, losses, accuracies) = (both(LAMBDA), both(TEST_LOSS), both(TEST));
+        let (sharpness, relative) = (both(LAMBDA), both(RELATIVE));
+        let (losses, accuracies) = (both(TEST_LOSS), both(TEST));
         let less = |(one, two): &(f64, f64)| one - two;
+        let over = |(one, two): &(f64, f64)| one / two;
         let row = schedule.row(pair);
-        found.extend(&row, RATIO, sharpness.iter().map(|(one, two)| one / two));
+        found.extend(&row, RATIO, sharpness.iter().map(over));
+        found.extend(&row, RELATIVE_RATIO, relative.iter().map(over));
         found.extend(&row, LOSS_CHANGE, losses.iter().map(less));
         found.extend(&row, TEST_CHANGE, accuracies.iter().map(less));
     }
@@ -422,8 +440,10 @@ fn notes(schedule: Schedule, found: &mut Measured) {
             }
         };
         let sentence = format!(
-            "{row}: λ_max times {}; test loss changed by {}, test accuracy by {} points.",
+            "{row}: λ_max times {}, over the training loss times {}; test loss changed by {}, test accuracy by {} \
+             points.",
             text(RATIO, 1.0, 1.0),
+            text(RELATIVE_RATIO, 1.0, 1.0),
             text(LOSS_CHANGE, 1.0, 0.0),
             text(TEST_CHANGE, 100.0, 0.0)
         );
@@ -452,8 +472,7 @@ mod tests {
         let rates = [0, 49, 50, 99].map(|step| Schedule::Drop.rate(step, 100));
         assert_eq!(rates[..2], [RATE; 2]);
         assert_eq!(rates[2..], [DROP * RATE; 2]);
-        let cosine = [0, 100].map(|step| Schedule::Cosine.rate(step, 100));
-        assert!(cosine[0] == RATE && cosine[1].abs() < 1e-12);
+        assert_eq!(Schedule::Constant.rate(99, 100), RATE);
     }
 
     #[test]
@@ -476,6 +495,6 @@ mod tests {
         let line = setting.line(TO_LATE, &net, &late.net).unwrap();
         assert!(line.length < 1e-5, "{}", line.length);
         // 34 steps with one gradient, and 6 with two.
-        assert_eq!(late.values[5], 46.0);
+        assert_eq!(late.values[6], 46.0);
     }
 }

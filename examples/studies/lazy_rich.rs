@@ -10,7 +10,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::dynamics::{
     GradientFlowConfig, Moment, Monitor, ScaledOutputs, TangentKernelConfig,
 };
-use burnscape::krylov::{EigenpairsConfig, Which};
+use burnscape::krylov::{EigenpairsConfig, LineFit, Which};
 use burnscape::loss::{Recorded, Reduction, Risk};
 
 use super::criteria::lazy_rich::{
@@ -284,7 +284,8 @@ fn slopes(plan: &Plan, divisor: &str, found: &mut Measured) {
             let drift = drifts(width).get(index).copied();
             ((width as f64).ln(), drift.unwrap_or(f64::NAN).ln())
         });
-        slope(&points.collect::<Vec<_>>())
+        let line = LineFit::of(&points.collect::<Vec<_>>());
+        line.map_or(f64::NAN, |line| line.slope)
     };
     let slopes: Vec<f64> = (0..plan.seeds.len()).map(of_seed).collect();
     let means = widths.iter().map(|&width| {
@@ -295,15 +296,6 @@ fn slopes(plan: &Plan, divisor: &str, found: &mut Measured) {
     found.extend(divisor, SLOPE, slopes);
     let name = "Drift by width";
     found.line(name, "width", "mean drift", divisor, means);
-}
-
-/// Of the least-squares line.
-fn slope(points: &[(f64, f64)]) -> f64 {
-    let count = points.len() as f64;
-    let mean_x = points.iter().map(|point| point.0).sum::<f64>() / count;
-    let products = points.iter().map(|(x, y)| (x - mean_x) * y);
-    let squares = points.iter().map(|(x, _)| (x - mean_x).powi(2));
-    products.sum::<f64>() / squares.sum::<f64>()
 }
 
 fn notes(found: &mut Measured) {
@@ -362,12 +354,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_power_is_a_slope() {
-        let points = WIDTHS.map(|width| {
-            let width = width as f64;
-            (width.ln(), (3.0 * width.powf(-0.7)).ln())
-        });
-        assert!((slope(&points) + 0.7).abs() < 1e-12);
+    fn a_power_is_a_slope_for_each_seed() {
+        let plan = Plan::new("lazy-rich", vec![0, 1], false);
+        let mut found = Measured::default();
+        for width in WIDTHS {
+            let drifts = [-0.7, -1.1].map(|power| 3.0 * (width as f64).powf(power));
+            found.extend(&of_width(ROOT, width), DRIFT, drifts);
+        }
+        slopes(&plan, ROOT, &mut found);
+        let [one, other] = found.values(ROOT, SLOPE) else {
+            panic!("two slopes");
+        };
+        assert!((one + 0.7).abs() < 1e-12 && (other + 1.1).abs() < 1e-12);
+        // There are none where a network was not reached.
+        slopes(&plan, MEAN_FIELD, &mut found);
+        let none = found.values(MEAN_FIELD, SLOPE);
+        assert!(none.len() == 2 && none.iter().all(|slope| slope.is_nan()));
     }
 
     #[test]

@@ -120,6 +120,19 @@ impl Measured {
         self.cell(row, column).map_or(f64::NAN, Cell::mean)
     }
 
+    /// Of all values. Not a number if one is not finite: a mean over the other seeds would hide it.
+    pub(crate) fn mean_of_all(&self, row: &str, column: &str) -> f64 {
+        let is_whole = self
+            .values(row, column)
+            .iter()
+            .all(|value| value.is_finite());
+        if is_whole {
+            self.mean(row, column)
+        } else {
+            f64::NAN
+        }
+    }
+
     /// That of the mean. Not a number for fewer than two finite values.
     pub(crate) fn standard_error(&self, row: &str, column: &str) -> f64 {
         self.cell(row, column)
@@ -214,6 +227,9 @@ mod tests {
         assert_eq!(found.rows(), ["a", "b"]);
         assert_eq!(found.columns(), ["x", "y"]);
         assert_eq!(found.count("a", "y"), 0);
+        assert_eq!(found.mean_of_all("a", "x"), 2.0);
+        found.push("a", "x", f64::NAN);
+        assert!(found.mean_of_all("a", "x").is_nan() && found.mean("a", "x") == 2.0);
     }
 
     #[test]

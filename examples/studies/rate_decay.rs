@@ -13,8 +13,8 @@ use burnscape::loss::{Recorded, Risk};
 use burnscape::space::ParamVector;
 
 use super::criteria::rate_decay::{
-    CLEAR, DEFICIT, EARLY, EXCESS, GOAL, LATE, MIDDLE, NEVER, NOISE_EXCESS, SMALL, SUGGESTED,
-    against, at_end, at_goal, judge,
+    CLEAR, DEFICIT, EARLY, EXCESS, GOAL, LAMBDA, LATE, MIDDLE, NEVER, NOISE_EXCESS, SMALL,
+    SUGGESTED, against, at_end, at_goal, judge,
 };
 use super::digits::{CLASSES, Digits, Labeled, NUM_TRAIN, PIXELS};
 use super::frame::{Measured, Plan, Study};
@@ -35,20 +35,23 @@ pub(crate) static STUDY: Study = Study {
     ],
     ran: "ReLU 64-64-64-10 with cross-entropy on 1,280 digits, of which a fifth have a label that is drawn anew, so \
           that gradients stay noisy until these labels are learned by heart; SGD on batches of 32. A rate of 0.4 is \
-          divided by 10 after 10, 30 or 60 % of a budget of 2,000 steps, or never, or is 0.04 from the start. All \
-          runs of a seed have the same initial weights, labels and batches. They go on beyond the budget, for 20,000 \
-          steps at most, until the training loss over all images, read every 20 steps, is at most 0.3; before its \
-          division no run counts as being there. Measured there and at the end of the budget: λ_max and trace (32 \
+          divided by 10 after 10, 30 or 60 % of a budget of 1,000 steps, or never, or is 0.04 from the start. All runs \
+          of a seed have the same initial weights, labels and batches. They go on beyond the budget, for 20,000 steps \
+          at most, until the training loss over all images, read every 20 steps, is at most 0.15; a run that has come \
+          to it by its division has no values there. Measured there and at the end of the budget: λ_max and trace (32 \
           products) of the Hessian, λ_max of the covariance Σ of the gradients of single examples, the distance from \
           the start, and loss and accuracy on 517 other digits, whose labels are right. Effects are pairs of runs of \
           one seed.",
-    would_change: "At a training loss of 0.3, an excess of λ_max after the early division over that after the late \
-                   one that is below a tenth, or within three standard errors of the pairs.",
+    would_change: "At a training loss of 0.15, an excess of λ_max after the early division over that after the late \
+                   one that is below a fifth, or within three standard errors of the pairs. In part: λ_max after the \
+                   division between them that is not between theirs; no such excess of the small rate or of Σ; an \
+                   accuracy after the early division that is not lower by two standard errors.",
     wrong: "From the end of the budget, that the time of the division decides on the sharpness: runs differ in their \
-            training loss there, with which the curvature of cross-entropy changes, whatever the rate. From \
-            sharpness and accuracy side by side, that one is the reason for the other: both follow from the rate. \
-            And that it is the same without noise: with right labels a small network can come to a low training loss \
-            at the large rate, before there is anything to divide.",
+            training loss there, with which the curvature of cross-entropy changes, whatever the rate. From sharpness \
+            and accuracy side by side, that one is the reason for the other: both follow from the rate. From the \
+            accuracy at the matched loss, that training should go on to it: wrong labels are learned by heart there; \
+            compare the end of the budget. And that it is the same without noise: with right labels a small network \
+            can come to a low training loss at the large rate, before there is anything to divide.",
     references: &[],
     run,
     judge,
@@ -61,13 +64,13 @@ const BATCH: usize = 32;
 const RATE: f64 = 0.4;
 const DIVISOR: f64 = 10.0;
 /// Steps of the budget, of which the division comes after a share.
-const BUDGET: usize = 2000;
+const BUDGET: usize = 1000;
 /// Steps to the goal at most.
 const MOST: usize = 20_000;
 /// Steps between two readings of the training loss.
 const EVERY: usize = 20;
 /// Steps between two points of the charts, within the budget and after it.
-const SHOWN_EVERY: [usize; 2] = [100, 1000];
+const SHOWN_EVERY: [usize; 2] = [50, 500];
 /// Random numbers other than those of the initial weights.
 const LABEL_SEEDS: u64 = 1 << 32;
 const BATCH_SEEDS: u64 = 2 << 32;
@@ -84,7 +87,6 @@ const SETTINGS: [(&str, Option<f64>); 5] = [
 const BEFORE: &str = "loss at the division";
 const STEP: &str = "step";
 const LOSS: &str = "training loss";
-const LAMBDA: &str = "λ_max";
 const TRACE: &str = "trace";
 const NOISE: &str = "λ_max of Σ";
 const DISTANCE: &str = "distance";
@@ -147,7 +149,7 @@ fn run(plan: &Plan, found: &mut Measured) -> Result<(), Failure> {
         }
     }
     for at in [at_goal, at_end] {
-        for first in [SMALL, EARLY] {
+        for first in [SMALL, EARLY, MIDDLE] {
             effects(at, first, found);
         }
     }
@@ -214,8 +216,9 @@ fn notes(found: &mut Measured) {
         "At a training loss of {GOAL}, after a division at 10 % instead of 60 %: {}.",
         effect(EARLY)
     );
-    let small = format!(
-        "There, with a small rate from the start instead: {}.",
+    let others = format!(
+        "There, after a division at 30 % instead of 60 %: {}. With a small rate from the start instead: {}.",
+        effect(MIDDLE),
         effect(SMALL)
     );
     let with = |row: &str, column: &str| {
@@ -223,8 +226,8 @@ fn notes(found: &mut Measured) {
         with_error(mean, Some(error))
     };
     let late = format!(
-        "The late division comes at a training loss of {}. If a run is at {GOAL} by then, it is measured at its \
-         division, with nothing trained at the small rate.",
+        "The late division comes at a training loss of {}. A run that is at {GOAL} by then is not measured there, as \
+         it has nothing left to train at the small rate.",
         with(&at_goal(LATE), BEFORE)
     );
     let row = at_end(&against(EARLY, LATE));
@@ -235,7 +238,7 @@ fn notes(found: &mut Measured) {
         with(&at_end(LATE), LOSS),
         said(&row, EXCESS, CLEAR)
     );
-    for text in [early, small, late, end] {
+    for text in [early, others, late, end] {
         found.note(text);
     }
     found.note("An excess is the ratio within a seed less one. Charts are of the first seed.");
@@ -340,6 +343,7 @@ struct Looks<'s> {
     is_shown: bool,
     is_over: bool,
     last: Option<usize>,
+    /// The loss at the division.
     before: f64,
     at_goal: Option<(usize, Mlp)>,
     at_end: Option<(usize, Mlp)>,
@@ -375,7 +379,9 @@ impl Looks<'_> {
             self.at_end = Some((step, net.clone()));
         }
         let is_divided = self.division.is_none_or(|division| division <= step);
-        if is_divided && loss <= self.goal && self.at_goal.is_none() {
+        // Then nothing is left to train at the small rate.
+        let is_too_late = self.before <= self.goal;
+        if is_divided && !is_too_late && loss <= self.goal && self.at_goal.is_none() {
             self.at_goal = Some((step, net.clone()));
         }
         let [within, after] = SHOWN_EVERY;
@@ -387,7 +393,7 @@ impl Looks<'_> {
                 sharpness: sharpness(net, self.images)?,
             });
         }
-        self.is_over = self.at_goal.is_some() && step >= self.budget;
+        self.is_over = (self.at_goal.is_some() || is_too_late) && step >= self.budget;
         Ok(())
     }
 }

@@ -27,23 +27,24 @@ pub(crate) static STUDY: Study = Study {
         "Fort, Hu and Lakshminarayanan 2019, arXiv:1912.02757",
     ],
     ran: "ReLU 64-64-64-10 with cross-entropy on 512 digits, the other 1,285 for tests: SGD with momentum 0.9, \
-          batches of 64 and weight decay 0.001, with rates of 0.05 and 0.2. Five cycles of 400 steps, in each of \
-          which the rate falls to zero along half a cosine and then starts anew; the networks at their ends are the \
-          snapshots. Beside them: one cosine over all 2,000 steps from the same initial weights and with the same \
-          batches; that one and four other full runs, which take five times the gradients; and five short runs of \
-          one cycle, which take as many as the snapshots, and of which the first is the first cycle. Networks \
-          together are the mean of their probabilities. A barrier is the largest excess of the training loss at 21 \
-          points of the straight line over the line between the losses of its ends; disagreement is the share of the \
-          test digits on which the most probable digits of two networks differ, mean over all pairs, or over the \
-          pairs of the lines.",
-    would_change: "At a rate of 0.2: a least barrier of the four restarts that is not above the training loss of its \
-                   ends by three standard errors; a test loss of the snapshots together that is not below that of \
-                   one cosine by two standard errors of the differences within seeds.",
-    wrong: "From the lead over one cosine, that it is the restarts which make the ensemble good: short runs from new \
-            weights cost as much, and stand beside it. From a barrier above the loss of the ends, that the snapshots \
-            are as far apart as independent minima: the table has the share of the barrier between full runs, and \
-            the average of the weights. And from the rise of the training loss after each restart, that a valley was \
-            left: the loss rises within a valley as well.",
+          batches of 64 and weight decay 0.0001, with rates of 0.05, 0.2 and 0.5. Five cycles of 400 steps, in each of \
+          which the rate falls to zero along half a cosine and then starts anew, while momentum goes on; the networks \
+          at their ends are the snapshots. Beside them: one cosine over all 2,000 steps from the same initial weights \
+          and with the same batches; that one and four other full runs, which take five times the gradients; and five \
+          short runs of one cycle, which take as many as the snapshots, and of which the first is the first cycle. \
+          Networks together are the mean of their probabilities. A barrier is the largest excess of the training loss \
+          at 21 points of the straight line over the line between the losses of its ends; disagreement is the share \
+          of the test digits on which the most probable digits of two networks differ, mean over all pairs, or over \
+          the pairs of the lines.",
+    would_change: "At rates of 0.2 and 0.5, on which side of a tenth of the mean barrier between full runs the least \
+                   barrier of the four restarts is, with three standard errors; at 0.2, whether the test loss of the \
+                   snapshots together is below that of one cosine, with two standard errors of the differences within \
+                   seeds. Deeper networks and harder data may differ.",
+    wrong: "From the rise of the training loss after each restart, that a valley was left: the loss rises within a \
+            valley as well. From a barrier on a line, that its ends are in separate valleys: Gotmare et al. connect \
+            such ends by curves of low loss. From a difference between the snapshots together and one cosine, that it \
+            is due to the restarts: short runs from new weights cost as much, and stand beside them. And from \
+            snapshots without a lead, that no ensemble has one: see that of full runs.",
     references: &[],
     run,
     judge,
@@ -66,10 +67,11 @@ const DISTANCE: &str = "distance";
 const SHARE: &str = "share of that between full runs";
 
 /// Rows whose differences within seeds are shown.
-const PAIRS: [(&str, &str); 5] = [
+const PAIRS: [(&str, &str); 6] = [
     (SNAPSHOTS, SINGLE),
     (SNAPSHOTS, SHORT),
     (SNAPSHOTS, FULL),
+    (FULL, SINGLE),
     (LAST, SINGLE),
     (AVERAGE, LAST),
 ];
@@ -81,7 +83,7 @@ fn of_restart(index: usize) -> String {
 
 fn run(plan: &Plan, found: &mut Measured) -> Result<(), Failure> {
     let digits = Digits::of_recipes()?;
-    let rates = plan.pick(&RATES[..], &RATES[1..]);
+    let rates = plan.pick(&RATES[..], &RATES[1..2]);
     let jobs = rates.iter();
     let jobs = jobs.flat_map(|&rate| plan.seeds.iter().map(move |&seed| (rate, seed)));
     let jobs: Vec<(f64, u64)> = jobs.collect();
@@ -169,8 +171,8 @@ fn notes(rate: f64, found: &mut Measured) {
     };
     let (share, error) = mean(RESTARTS, SHARE);
     let valleys = format!(
-        "Rate {rate}: the least barrier of a restart over the training loss of its ends is {}, and the mean barrier \
-         {} % of that between full runs. The test loss of the average of the snapshots less that of the last one is \
+        "Rate {rate}: the least barrier of a restart is {} of the mean barrier between full runs, and the mean of the \
+         restarts {} % of it. The test loss of the average of the snapshots less that of the last one is \
          {}.",
         said(mean(RESTARTS, LEAST), LEAVES, CLEAR),
         with_error(100.0 * share, Some(100.0 * error)),
@@ -178,11 +180,13 @@ fn notes(rate: f64, found: &mut Measured) {
     );
     let ensembles = format!(
         "Rate {rate}: the test loss of the snapshots together less that of one cosine is {}; less that of short runs \
-         together, for as many gradients, {}; less that of full runs together, for five times as many, {}. The last \
-         snapshot less one cosine: {}. Disagreement of the snapshots less that of full runs: {}.",
+         together, for as many gradients, {}; less that of full runs together, for five times as many, {}. Full \
+         runs together less one cosine: {}. The last snapshot less one cosine: {}. Disagreement of the snapshots less \
+         that of full runs: {}.",
         gap(SNAPSHOTS, SINGLE, TEST_LOSS),
         gap(SNAPSHOTS, SHORT, TEST_LOSS),
         gap(SNAPSHOTS, FULL, TEST_LOSS),
+        gap(FULL, SINGLE, TEST_LOSS),
         gap(LAST, SINGLE, TEST_LOSS),
         gap(SNAPSHOTS, FULL, DISAGREEMENT)
     );

@@ -6,7 +6,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use burnscape::dynamics::{
     Moment, Monitor, ScaledOutputs, TangentKernelConfig, TangentKernelReading,
 };
-use burnscape::krylov::{EigenpairsConfig, Probe, Which};
+use burnscape::krylov::{EigenpairsConfig, LineFit, Probe, Which};
 use burnscape::loss::Risk;
 
 use super::network::normal;
@@ -218,14 +218,5 @@ fn slope(widths: &[usize], drifts: &[f64]) -> f64 {
         .map(|(width, drift)| ((*width as f64).ln(), drift.ln()))
         .filter(|(_, drift)| drift.is_finite())
         .collect();
-    let count = points.len() as f64;
-    let (x, y) = points
-        .iter()
-        .fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
-    let (x, y) = (x / count, y / count);
-    let (above, below) = points.iter().fold((0.0, 0.0), |(above, below), point| {
-        let dx = point.0 - x;
-        (above + dx * (point.1 - y), below + dx * dx)
-    });
-    above / below
+    LineFit::of(&points).map_or(f64::NAN, |line| line.slope)
 }

@@ -4,24 +4,42 @@
 use std::env;
 use std::process::{Command, Stdio};
 
-/// Set in the process of a test to its name.
+/// Set in the process of a test to its name and a part of it.
 const ALONE: &str = "BURNSCAPE_TEST_ALONE";
 
 /// Runs the body of a test, by its name below `remote`, in a process of its own.
-pub(crate) fn alone(test: &str, body: impl FnOnce()) {
+pub(crate) fn alone(test: &str, body: impl Fn()) {
+    each_alone(test, [""], |_| body());
+}
+
+/// Runs the body of a test, by its name below `remote`, with each of these parts, each in a process of its own.
+pub(crate) fn each_alone<'a>(
+    test: &str,
+    parts: impl IntoIterator<Item = &'a str>,
+    body: impl Fn(&str),
+) {
     let test = format!("remote::{test}");
-    if env::var_os(ALONE).is_some_and(|own| own == *test) {
-        return body();
+    let own = env::var(ALONE).unwrap_or_default();
+    if let Some((name, part)) = own.split_once(' ')
+        && name == test
+    {
+        return body(part);
     }
-    let output = Command::new(env::current_exe().unwrap())
-        .args([&test, "--exact", "--nocapture"])
-        .env(ALONE, &test)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    print!("{}", String::from_utf8_lossy(&output.stdout));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}\n{errors}", output.status);
-    let ran = String::from_utf8_lossy(&output.stdout).contains("1 passed");
-    assert!(ran, "no test `{test}`");
+    for part in parts {
+        let output = Command::new(env::current_exe().unwrap())
+            .args([&test, "--exact", "--nocapture", "--include-ignored"])
+            .env(ALONE, format!("{test} {part}"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{part}: {}\n{errors}",
+            output.status
+        );
+        let ran = String::from_utf8_lossy(&output.stdout).contains("1 passed");
+        assert!(ran, "no test `{test}`");
+    }
 }

@@ -9,7 +9,7 @@ use burnscape::krylov::LanczosCheckpoint;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::alone::alone;
+use super::alone::{alone, each_alone};
 use super::limit::within;
 use super::problem::device_of;
 use super::proxy::{Fault, Proxy};
@@ -160,15 +160,43 @@ fn a_slow_line_changes_no_bit() {
     });
 }
 
+/// Places of a sweep in one process: the waits grow with the devices that it has connected (see [`alone`](super::alone)).
+const AT_ONCE: usize = 5;
+
 #[test]
 #[ignore = "minutes of waits for silent lines; every tenth cut is an ordinary test"]
 fn sweep_device_faults() {
-    let (main, server) = (Server::new(1), Server::new(1));
-    for main in [Device::flex(), main.device(0)] {
-        println!("main device {main:?}");
-        let cases = Cases::new(main, server.address());
-        cases.run_all(0..PLACES, Fault::Cut);
-        cases.run_all((0..PLACES).step_by(5), Fault::Loss);
-        cases.run_all((0..PLACES).step_by(5), Fault::Silence);
-    }
+    let kinds = [("cut", 1), ("lost", 5), ("silent", 5)];
+    let parts: Vec<String> = ["flex", "remote"]
+        .into_iter()
+        .flat_map(|main| kinds.map(|(kind, step)| (main, kind, step)))
+        .flat_map(|(main, kind, step)| {
+            (0..PLACES)
+                .step_by(step * AT_ONCE)
+                .map(move |first| format!("{main} {kind} {step} {first}"))
+        })
+        .collect();
+    each_alone(
+        "faults::sweep_device_faults",
+        parts.iter().map(String::as_str),
+        |part| {
+            let [main, kind, step, first] = part.split(' ').collect::<Vec<_>>()[..] else {
+                panic!("a part of the sweep: {part:?}");
+            };
+            let [step, first]: [usize; 2] = [step, first].map(|number| number.parse().unwrap());
+            let (own, server) = (Server::new(1), Server::new(1));
+            let main = match main {
+                "flex" => Device::flex(),
+                _ => own.device(0),
+            };
+            let fault = match kind {
+                "cut" => Fault::Cut,
+                "lost" => Fault::Loss,
+                _ => Fault::Silence,
+            };
+            println!("main device {main:?}");
+            let cases = Cases::new(main, server.address());
+            cases.run_all((first..PLACES).step_by(step).take(AT_ONCE), fault);
+        },
+    );
 }

@@ -52,12 +52,12 @@ pub enum KrylovFault {
         /// The allowed values.
         allowed: &'static str,
     },
-    /// A check or an estimate has too few vectors to work with.
+    /// A check or an estimate has too few vectors, points or draws to work with.
     #[error("{method} needs `{name}` to be at least {needed}, found {found}; raise it")]
     NoProbes {
         /// The method, in words.
         method: &'static str,
-        /// The setting or argument that limits the number of vectors.
+        /// The setting or argument that limits their number.
         name: &'static str,
         /// Its smallest value for the method.
         needed: usize,
@@ -303,6 +303,29 @@ pub enum KrylovFault {
         /// Its length.
         found: usize,
     },
+    /// Two lists of numbers that belong together, one by one, have different lengths.
+    #[error(
+        "{first} numbers are paired with {second}; give one of each for every pair, in the same order"
+    )]
+    PairCount {
+        /// Length of the first list.
+        first: usize,
+        /// Length of the second.
+        second: usize,
+    },
+    /// A number of a pair is infinite or NaN.
+    #[error(
+        "pair {pair} (counted from 0) is ({first}, {second}), which must be finite; look for the cause, or \
+         leave the pair out"
+    )]
+    NonFinitePair {
+        /// The number of the pair, from zero.
+        pair: usize,
+        /// Its first number.
+        first: f64,
+        /// Its second number.
+        second: f64,
+    },
     /// A flow needs steps too short to move its time.
     #[error(
         "the step of {step:e} at time {time} is too short to move the time; raise the tolerances or the longest step \
@@ -356,6 +379,19 @@ impl KrylovFault {
             return Ok(());
         }
         Err(Self::NonFiniteArgument { name, value })
+    }
+
+    /// Refuses pairs with a number that is not finite.
+    pub(crate) fn ensure_finite_pairs(pairs: &[(f64, f64)]) -> Result<(), Self> {
+        let mut each = pairs.iter().enumerate();
+        match each.find(|(_, (first, second))| !(first.is_finite() && second.is_finite())) {
+            Some((pair, &(first, second))) => Err(Self::NonFinitePair {
+                pair,
+                first,
+                second,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Refuses a limit below the `needed` one.

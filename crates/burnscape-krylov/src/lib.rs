@@ -55,7 +55,7 @@
 //! | lanczos | the Krylov space of one vector: `f(A) b`, quadrature, counts | [`LanczosFactorization`], [`LanczosCheckpoint`], [`Quadrature`], [`EigenvalueCount`] |
 //! | eigen | the outermost eigenpairs | [`EigenpairsConfig`], [`EigenMethod`], [`Which`], [`Eigenpairs`] |
 //! | density | the distribution of eigenvalues | [`DensityConfig`], [`SpectralDensity`], [`Bracket`], [`DensityCurve`], [`Axis`] |
-//! | estimate | means of random samples, the overlap of two operators | [`Estimate`], [`OverlapConfig`], [`Overlap`] |
+//! | estimate | means of samples and of paired differences, rank correlations, straight lines, the overlap of two operators | [`Estimate`], [`RankCorrelation`], [`LineFit`], [`OverlapConfig`], [`Overlap`] |
 //! | trace | traces, traces of blocks, Frobenius norms, with intervals | [`TraceConfig`], [`TraceMethod`], [`TraceEstimate`] |
 //! | diagonal | diagonals, with standard errors | [`DiagonalConfig`], [`DiagonalMethod`], [`DiagonalEstimate`] |
 //! | solve | linear systems | [`SolveConfig`], [`Solution`] |
@@ -98,7 +98,7 @@ pub use density::{Axis, Bracket, DensityConfig, DensityCurve, SpectralDensity};
 pub use diagonal::{DiagonalConfig, DiagonalEstimate, DiagonalMethod};
 pub use eigen::{EigenMethod, Eigenpairs, EigenpairsConfig, Which};
 pub use error::KrylovFault;
-pub use estimate::{Estimate, Overlap, OverlapConfig};
+pub use estimate::{Estimate, LineFit, Overlap, OverlapConfig, RankCorrelation};
 pub use flow::{Flow, FlowConfig, FlowStep, RungeKutta};
 pub use lanczos::{EigenvalueCount, LanczosCheckpoint, LanczosFactorization, Quadrature};
 pub use observe::{Outcome, Step};

@@ -8,6 +8,7 @@
 
 mod blocks;
 mod checks;
+mod comparisons;
 mod counted;
 mod davidson;
 mod densities;

@@ -3,9 +3,9 @@
 use crate::spectra::Diagonal;
 use burnscape_krylov::{
     Axis, DensityConfig, DensityCurve, DiagonalConfig, DiagonalEstimate, Eigenpairs,
-    EigenpairsConfig, Estimate, KrylovFault, LanczosFactorization, Overlap, OverlapConfig,
-    Quadrature, Solution, SolveConfig, SpectralDensity, TraceConfig, TraceEstimate,
-    TrustRegionConfig, TrustRegionSolution, Which,
+    EigenpairsConfig, Estimate, KrylovFault, LanczosFactorization, LineFit, Overlap, OverlapConfig,
+    Quadrature, RankCorrelation, Solution, SolveConfig, SpectralDensity, TraceConfig,
+    TraceEstimate, TrustRegionConfig, TrustRegionSolution, Which,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -56,6 +56,10 @@ fn results_without_vectors_come_back() {
     assert_eq!(through_json::<_, TraceEstimate>(&trace), trace);
     let overlap = OverlapConfig::new().run(&a, &Diagonal(vec![1.0; 40]));
     is_kept::<_, Overlap>(&overlap.unwrap());
+    let pairs = [(1.0, 2.5), (2.0, 2.0), (4.0, 4.0), (5.0, 4.5)];
+    let ranks = RankCorrelation::of_grid(&[pairs; 3], 20, 0).unwrap();
+    is_kept::<_, RankCorrelation>(&ranks);
+    is_kept::<_, LineFit>(&LineFit::of(&pairs).unwrap());
 }
 
 #[test]
@@ -111,6 +115,12 @@ fn numbers_that_are_not_finite_come_back() {
         ..Estimate::of(&[1.0, 2.0])
     };
     assert_eq!(through_json::<_, Estimate>(&wide), wide);
+    let ranks: RankCorrelation = through_json(&RankCorrelation::of(&[]).unwrap());
+    assert!(ranks.value.is_nan() && ranks.resampled.is_empty());
+    let far = 2.0_f64.powi(1000);
+    let steep = LineFit::of(&[(0.0, 0.0), (far.recip(), far)]).unwrap();
+    assert_eq!(steep.slope, f64::INFINITY);
+    assert_eq!(through_json::<_, LineFit>(&steep), steep);
     let single = Estimate::of(&[1.0]);
     assert_eq!(through_json::<_, Estimate>(&single), single);
 }

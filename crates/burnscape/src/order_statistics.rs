@@ -1,4 +1,4 @@
-//! Medians and quantiles of numbers on the host.
+//! Medians, quantiles and maxima of numbers on the host.
 
 /// The `q`-quantile of ascending values, linear between order statistics (type 7 of Hyndman and Fan 1996, the default of
 /// NumPy and R). Callers have at least one value.
@@ -9,6 +9,17 @@ pub(crate) fn quantile(ascending: &[f64], q: f64) -> f64 {
     let low = ascending[below as usize];
     let high = ascending[position.ceil() as usize];
     low + weight * (high - low)
+}
+
+/// The largest of `least` and the values. Not a number if one of them is none, which `f64::max` would leave out.
+pub(crate) fn largest(least: f64, values: impl IntoIterator<Item = f64>) -> f64 {
+    values.into_iter().fold(least, |largest, value| {
+        if value.is_nan() || value > largest {
+            value
+        } else {
+            largest
+        }
+    })
 }
 
 /// The median; none without numbers.
@@ -29,6 +40,14 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_maximum_with_a_number_that_is_none_is_none() {
+        assert_eq!(largest(0.0, [-1.0, 2.0, 1.0]), 2.0);
+        assert_eq!(largest(0.0, [-1.0]), 0.0);
+        assert!(largest(0.0, [1.0, f64::NAN, 2.0]).is_nan());
+        assert!(largest(0.0, [f64::NAN, f64::INFINITY]).is_nan());
+    }
 
     #[test]
     fn quantiles_run_from_the_smallest_to_the_largest_value() {

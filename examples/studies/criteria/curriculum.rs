@@ -1,6 +1,7 @@
 //! Easy examples first.
 
 use crate::studies::frame::{Check, Measured, Verdict};
+use crate::studies::numbers::with_error;
 
 /// All the time.
 pub(crate) const FULL: &str = "full time";
@@ -37,17 +38,23 @@ pub(crate) fn judge(found: &Measured) -> Verdict {
         Check::at_most(what, mean.abs() + CLEAR * error, SAME)
     };
     let better = |condition: &str, pair: [&str; 2]| {
-        let (what, errors) = in_errors(found, condition, pair);
-        Check::at_least(what, errors, CLEAR)
+        let (mean, error) = gain(found, condition, pair);
+        let [first, second] = pair;
+        let text = format!(
+            "{condition}, gain of {first} over {second}: {}, at least {SAME} and {CLEAR} standard errors",
+            with_error(mean, Some(error))
+        );
+        Check::new(text, mean >= SAME && mean >= CLEAR * error)
     };
     let not_better = |condition: &str, pair: [&str; 2]| {
         let (what, errors) = in_errors(found, condition, pair);
         Check::at_most(what, errors, CLEAR)
     };
     Verdict::of(vec![
-        same(EASY),
         better(SHORT, [EASY, AT_ONCE]),
         better(NOISY, [EASY, AT_ONCE]),
+        // That nothing changes is no finding where nothing helps.
+        same(EASY).minor(),
         same(HARD).minor(),
         same(RANDOM).minor(),
         // The order is what helps, and not the pace.
@@ -113,8 +120,17 @@ mod tests {
     }
 
     #[test]
-    fn a_gain_in_the_full_time_and_nowhere_else_fails() {
-        for gain in [0.01, -0.01, 0.004] {
+    fn a_clear_gain_that_is_small_is_none() {
+        let verdict = judge(&measured([0.001, 0.004, 0.05]));
+        assert_eq!(verdict.outcome, Outcome::PartlyReproduced);
+        let failed = verdict.checks.iter().filter(|check| !check.holds);
+        // Against all at once, and against a random order.
+        assert_eq!(failed.count(), 2);
+    }
+
+    #[test]
+    fn no_gain_where_time_is_short_and_labels_are_wrong_fails() {
+        for gain in [0.01, -0.01, 0.004, 0.0] {
             let verdict = judge(&measured([gain, 0.0, 0.0]));
             assert_eq!(verdict.outcome, Outcome::NotReproduced, "{gain}");
         }

@@ -4,7 +4,7 @@ use crate::studies::frame::{Check, Measured, Verdict};
 use crate::studies::numbers::number;
 
 /// The training loss at which runs are compared.
-pub(crate) const GOAL: f64 = 0.3;
+pub(crate) const GOAL: f64 = 0.15;
 
 pub(crate) const SMALL: &str = "small from the start";
 pub(crate) const EARLY: &str = "divided at 10 %";
@@ -12,6 +12,7 @@ pub(crate) const MIDDLE: &str = "divided at 30 %";
 pub(crate) const LATE: &str = "divided at 60 %";
 pub(crate) const NEVER: &str = "never divided";
 
+pub(crate) const LAMBDA: &str = "λ_max";
 /// Of pairs of runs of one seed: the ratio of `λ_max` less one.
 pub(crate) const EXCESS: &str = "excess of λ_max";
 /// The same for the covariance of gradients.
@@ -35,7 +36,7 @@ pub(crate) fn against(first: &str, second: &str) -> String {
 }
 
 /// The smallest excess that counts.
-const LEAST: f64 = 0.1;
+const LEAST: f64 = 0.2;
 /// Beyond so many of its standard errors, a difference is clear.
 pub(crate) const CLEAR: f64 = 3.0;
 /// The same for accuracies.
@@ -43,13 +44,25 @@ pub(crate) const SUGGESTED: f64 = 2.0;
 /// Pairs without which there is no standard error to speak of.
 const FEWEST: usize = 3;
 
-/// At the same training loss, an early division ends in a sharper place than a late one, as does a small rate from the
-/// start, with more noise, and classifies worse.
+/// At the same training loss, an early division ends in a sharper place than a late one, and one between them between
+/// theirs. A small rate from the start does as well; the noise is larger, and the early division classifies worse.
 pub(crate) fn judge(found: &Measured) -> Verdict {
     let early = at_goal(&against(EARLY, LATE));
     let small = at_goal(&against(SMALL, LATE));
+    let [high, middle, low] =
+        [EARLY, MIDDLE, LATE].map(|name| found.mean_of_all(&at_goal(name), LAMBDA));
     Verdict::of(vec![
         larger(found, &early, EXCESS),
+        Check::within(
+            format!(
+                "{}: {LAMBDA}, between those of the later and the earlier division",
+                at_goal(MIDDLE)
+            ),
+            middle,
+            low,
+            high,
+        )
+        .minor(),
         larger(found, &small, EXCESS).minor(),
         larger(found, &early, NOISE_EXCESS).minor(),
         Check::at_least(
@@ -63,7 +76,10 @@ pub(crate) fn judge(found: &Measured) -> Verdict {
 
 /// Whether an excess is large enough, and clear.
 fn larger(found: &Measured, row: &str, column: &str) -> Check {
-    let (excess, errors) = (found.mean(row, column), in_errors(found, row, column));
+    let (excess, errors) = (
+        found.mean_of_all(row, column),
+        in_errors(found, row, column),
+    );
     let text = format!(
         "{row}: {column} {}, {} standard errors; at least {LEAST} and {CLEAR}",
         number(excess),
@@ -72,10 +88,10 @@ fn larger(found: &Measured, row: &str, column: &str) -> Check {
     Check::new(text, excess >= LEAST && errors >= CLEAR)
 }
 
-/// A mean in its standard errors. Not a number for too few seeds.
+/// A mean in its standard errors. Not a number for too few seeds, or if one is missing.
 fn in_errors(found: &Measured, row: &str, column: &str) -> f64 {
     match found.count(row, column) >= FEWEST {
-        true => found.mean(row, column) / found.standard_error(row, column),
+        true => found.mean_of_all(row, column) / found.standard_error(row, column),
         false => f64::NAN,
     }
 }
@@ -96,13 +112,16 @@ mod tests {
                 found.push(row.as_str(), NOISE_EXCESS, excess + wide);
                 found.push(row.as_str(), DEFICIT, deficit + narrow);
             }
+            for (name, share) in [(EARLY, 1.0), (MIDDLE, 0.5), (LATE, 0.0)] {
+                found.push(at_goal(name), LAMBDA, 2.0 * (1.0 + share * excess) + wide);
+            }
         }
         found
     }
 
     #[test]
     fn rows_have_their_names() {
-        assert_eq!(at_goal(EARLY), "divided at 10 %: loss 0.3");
+        assert_eq!(at_goal(EARLY), "divided at 10 %: loss 0.15");
         let pair = at_end(&against(EARLY, LATE));
         let expected = "divided at 10 % against divided at 60 %: end of the budget";
         assert_eq!(pair, expected);
@@ -120,29 +139,47 @@ mod tests {
             let verdict = judge(&measured(0.4, deficit));
             assert_eq!(verdict.outcome, Outcome::PartlyReproduced);
             let holds: Vec<bool> = verdict.checks.iter().map(|check| check.holds).collect();
-            assert_eq!(holds, [true, true, true, false]);
+            assert_eq!(holds, [true, true, true, true, false]);
         }
     }
 
     #[test]
     fn small_and_unclear_and_opposite_excesses_fail() {
-        // Five standard errors, but small; large, but of one seed; flatter.
+        // Clear, but small; large, but of one seed; flatter.
         let mut unclear = Measured::default();
         let row = at_goal(&against(EARLY, LATE));
         unclear.extend(&row, EXCESS, [0.0, 0.1, -0.1, 0.0, 3.0]);
-        for found in [measured(0.07, 0.01), unclear, measured(-0.4, 0.01)] {
+        for found in [measured(0.1, 0.01), unclear, measured(-0.4, 0.01)] {
             assert_eq!(judge(&found).outcome, Outcome::NotReproduced);
         }
+    }
+
+    #[test]
+    fn the_division_between_them_is_compared() {
+        let mut found = measured(0.4, 0.01);
+        // A mean above that of the early division.
+        found.push(at_goal(MIDDLE), LAMBDA, 9.0);
+        let verdict = judge(&found);
+        assert_eq!(verdict.outcome, Outcome::PartlyReproduced);
+        let holds: Vec<bool> = verdict.checks.iter().map(|check| check.holds).collect();
+        assert_eq!(holds, [true, false, true, true, true]);
     }
 
     #[test]
     fn two_pairs_are_too_few() {
         let mut found = Measured::default();
         let row = at_goal(&against(EARLY, LATE));
-        found.extend(&row, EXCESS, [0.5, f64::NAN, 0.51, f64::NAN, f64::NAN]);
+        found.extend(&row, EXCESS, [0.5, 0.51]);
         assert_eq!(judge(&found).outcome, Outcome::NotReproduced);
         found.push(row.as_str(), EXCESS, 0.52);
         assert_eq!(judge(&found).outcome, Outcome::PartlyReproduced);
+    }
+
+    #[test]
+    fn a_missing_run_is_not_left_out() {
+        let mut found = measured(0.4, 0.01);
+        found.push(at_goal(&against(EARLY, LATE)), EXCESS, f64::NAN);
+        assert_eq!(judge(&found).outcome, Outcome::NotReproduced);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(crate) const AHEAD: &str = "next mode at a half";
 
 /// The learning coefficient along a linear network.
 pub(crate) const COEFFICIENT: &str = "λ̂ of two linear layers";
-/// Rising stages that hold the time at which the posterior first sees a mode.
+/// Modes with a rising stage that holds the time at which the posterior first sees them, and no other.
 pub(crate) const OWN_STAGES: &str = "stages of modes";
 pub(crate) const LAST: &str = "last value over the exact one";
 
@@ -43,7 +43,9 @@ pub(crate) const LATER: &str = "copying over bigrams";
 pub(crate) const TOGETHER: &str = "score over copying";
 /// The loss of bigrams over that of the chain's own probabilities, at its least.
 pub(crate) const EXCESS: &str = "excess of bigrams";
-/// By how much the loss is lower where tokens can be copied, at the end.
+/// The share of what bigrams can gain that is gained where half of copying is.
+pub(crate) const KNOWN: &str = "bigrams at half of copying";
+/// By how much the loss is below that of a guess where random tokens can be copied, at the end.
 pub(crate) const GAIN: &str = "gain by copying";
 /// That of one layer over that of two.
 pub(crate) const SHARE: &str = "gain over that of two";
@@ -51,9 +53,11 @@ pub(crate) const START: &str = "induction score at the start";
 pub(crate) const SCORE: &str = "induction score";
 pub(crate) const PREVIOUS: &str = "previous-token score";
 
-/// Around the induction stage, and the difference of both, seed by seed.
+/// At the start and around the induction stage, and differences of these, seed by seed.
+pub(crate) const AT_START: &str = "at the start";
 pub(crate) const BEFORE: &str = "before induction heads";
 pub(crate) const AFTER: &str = "after induction heads";
+pub(crate) const FIRST_RISE: &str = "before − start";
 pub(crate) const RISE: &str = "after − before";
 pub(crate) const DATA: &str = "λ̂ on the data";
 pub(crate) const OWN: &str = "λ̂ on own outputs";
@@ -71,28 +75,31 @@ const MOST: f64 = 0.8;
 const SEPARATE: f64 = 1.5;
 /// What the step of the score over that of copying may be.
 const SAME: (f64, f64) = (0.7, 1.4);
-/// The most that bigrams may miss, in nats.
-const MISSED: f64 = 0.15;
+/// The least that is known of bigrams where half of copying is learned.
+const FIRST: f64 = 0.5;
 /// The most that one layer may gain, over the gain of two.
-const CONTROL: f64 = 0.7;
+const CONTROL: f64 = 0.5;
 /// How far the last coefficient of the linear network may be from that of its rank.
 const LIMIT: f64 = 0.05;
 
 /// Modes at the times of the law and in their order, each with a rise of the coefficient; bigrams before copying, which
-/// an induction head does; and a coefficient that rises as the head forms.
+/// an induction head does; and a coefficient that rises as the head forms. What follows from the law for sure does not
+/// decide alone: networks that start aligned, and an order.
 pub(crate) fn judge(found: &Measured) -> Verdict {
     let modes = [(ALIGNED, EXACT), (DEEPER, EXACT), (RANDOM, NEAR)].map(|(row, bound)| {
         let what = format!("{row}: largest deviation from the times of the law");
-        Check::at_most(what, deviation(found, row), bound)
+        let check = Check::at_most(what, deviation(found, row), bound);
+        if row == RANDOM { check } else { check.minor() }
     });
     let all = |row, column, holds: fn(f64) -> bool| share(found.values(row, column), holds);
-    let rises = [DATA, OWN].map(|column| interval(found.values(RISE, column)).0);
+    let rise = |row, column| interval(found.values(row, column)).0;
     let others = vec![
         Check::at_least(
             "share of random networks that learn stronger modes earlier",
             all(RANDOM, ORDERED, |ordered| ordered == 1.0),
             1.0,
-        ),
+        )
+        .minor(),
         Check::at_most(
             "random networks: learned share of the next mode when half of one is learned",
             found.mean(RANDOM, AHEAD),
@@ -116,10 +123,10 @@ pub(crate) fn judge(found: &Measured) -> Verdict {
             all(TWO, LATER, |ratio| ratio >= SEPARATE),
             MOST,
         ),
-        Check::at_most(
-            "least loss of bigrams over that of the chain",
-            found.mean(TWO, EXCESS),
-            MISSED,
+        Check::at_least(
+            "share of seeds in which half of the bigrams is known where half of copying is",
+            all(TWO, KNOWN, |known| known >= FIRST),
+            MOST,
         )
         .minor(),
         Check::at_least(
@@ -134,18 +141,23 @@ pub(crate) fn judge(found: &Measured) -> Verdict {
             SAME.1,
         )
         .minor(),
-        Check::at_most(
-            "gain by copying of one layer over that of two",
-            found.mean(ONE, SHARE),
-            CONTROL,
-        )
-        .minor(),
         Check::at_least(
-            "rise of λ̂ on the data as induction heads form, lower end of its 95 % interval",
-            rises[0],
+            "share of seeds in which one layer gains at most half of what two gain by copying",
+            all(ONE, SHARE, |gain| gain <= CONTROL),
+            MOST,
+        ),
+        Check::at_least(
+            "rise of λ̂ on own outputs as induction heads form, lower end of its 95 % interval",
+            rise(RISE, OWN),
             0.0,
         ),
-        Check::at_least("the same on own outputs", rises[1], 0.0).minor(),
+        Check::at_least("the same on the data", rise(RISE, DATA), 0.0).minor(),
+        Check::at_least(
+            "rise of λ̂ on own outputs before, lower end of its 95 % interval",
+            rise(FIRST_RISE, OWN),
+            0.0,
+        )
+        .minor(),
     ];
     Verdict::of(modes.into_iter().chain(others).collect())
 }
@@ -170,9 +182,12 @@ fn share(values: &[f64], holds: fn(f64) -> bool) -> f64 {
     holding.count() as f64 / values.len() as f64
 }
 
-/// The 95 % interval of a mean; not numbers for fewer than two values.
+/// The 95 % interval of a mean; not numbers for fewer than two values, or if more than one of five is missing.
 fn interval(values: &[f64]) -> (f64, f64) {
     let finite: Vec<f64> = values.iter().copied().filter(|it| it.is_finite()).collect();
+    if (finite.len() as f64) < MOST * values.len() as f64 {
+        return (f64::NAN, f64::NAN);
+    }
     let mean = Estimate::of(&finite);
     let half = mean.half_width(0.95).unwrap_or(f64::NAN);
     (mean.value - half, mean.value + half)
@@ -215,12 +230,13 @@ mod tests {
             found.push(COEFFICIENT, OWN_STAGES, made.stages);
             found.push(COEFFICIENT, LAST, 0.99);
             found.push(TWO, LATER, made.later + 0.1 * spread);
-            found.push(TWO, EXCESS, 0.05);
+            found.push(TWO, KNOWN, 0.7 + 0.01 * spread);
             found.push(TWO, SCORE, made.score + 0.01 * spread);
             found.push(TWO, TOGETHER, 1.05);
             found.push(ONE, SHARE, made.control);
             found.push(RISE, DATA, made.rise + 0.3 * spread);
             found.push(RISE, OWN, made.rise + 0.3 * spread);
+            found.push(FIRST_RISE, OWN, made.rise + 0.3 * spread);
         }
         found
     }
@@ -233,7 +249,7 @@ mod tests {
     fn networks_that_learn_in_stages_pass() {
         let verdict = judge(&measured(&STAGED));
         assert_eq!(verdict.outcome, Outcome::Reproduced, "{:?}", verdict.checks);
-        assert_eq!(verdict.checks.len(), 14);
+        assert_eq!(verdict.checks.len(), 15);
     }
 
     #[test]
@@ -302,6 +318,14 @@ mod tests {
         let verdict = judge(&found);
         let holding = verdict.checks.iter().filter(|check| check.holds);
         assert_eq!(holding.count(), 2);
+    }
+
+    #[test]
+    fn a_rise_of_too_few_seeds_is_none() {
+        let (low, _) = interval(&[2.0, 2.1, f64::NAN, 1.9, 2.0]);
+        assert!(low > 1.8);
+        let (low, high) = interval(&[2.0, 2.1, f64::NAN, f64::NAN, 2.0]);
+        assert!(low.is_nan() && high.is_nan());
     }
 
     #[test]

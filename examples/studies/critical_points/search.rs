@@ -6,11 +6,12 @@ use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::optim::SgdConfig;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use burnscape::krylov::{Dense, EigenpairsConfig, Estimate, Probe, Symmetric, Which};
+use burnscape::krylov::{
+    Dense, EigenpairsConfig, Estimate, Probe, RankCorrelation, Symmetric, Which,
+};
 use burnscape::loss::{Recorded, Risk};
 use burnscape::spectrum::{CriticalPoints, CriticalPointsConfig};
 
-use super::ranks::{bootstrap, rank_correlation};
 use crate::Failure;
 use crate::studies::criteria::critical_points::{CORRELATION, LOSS, LOWER, NETWORK, UPPER};
 use crate::studies::digits::{Digits, PIXELS, Place, Targeted};
@@ -146,7 +147,7 @@ pub(super) fn run(plan: &Plan, found: &mut Measured) -> Result<(), Failure> {
         Ok(found)
     })?;
     for (seed, own) in plan.seeds.iter().zip(&all) {
-        own.enter(plan.pick(RESAMPLES, 20), *seed, found);
+        own.enter(plan.pick(RESAMPLES, 20), *seed, found)?;
     }
     by_index(&all, found);
     Ok(())
@@ -187,7 +188,7 @@ impl Found {
         }
     }
 
-    fn enter(&self, resamples: usize, seed: u64, found: &mut Measured) {
+    fn enter(&self, resamples: usize, seed: u64, found: &mut Measured) -> Result<(), Failure> {
         for (column, count) in COUNTS.into_iter().zip(self.counts) {
             found.push(NETWORK, column, count as f64);
         }
@@ -200,11 +201,15 @@ impl Found {
         let all: Vec<(f64, f64)> = all
             .flat_map(|((_, _, starts), pair)| std::iter::repeat_n(*pair, *starts))
             .collect();
-        found.push(NETWORK, CORRELATION, rank_correlation(&pairs));
-        let [low, high] = bootstrap(&pairs, resamples, seed).unwrap_or([f64::NAN; 2]);
+        // Points are independent of each other: a row for each.
+        let rows: Vec<[(f64, f64); 1]> = pairs.iter().map(|pair| [*pair]).collect();
+        let correlation = RankCorrelation::of_grid(&rows, resamples, seed)?;
+        let (low, high) = correlation.interval(0.95).unwrap_or((f64::NAN, f64::NAN));
+        found.push(NETWORK, CORRELATION, correlation.value);
         found.push(NETWORK, LOWER, low);
         found.push(NETWORK, UPPER, high);
-        found.push(NETWORK, ALL_ENDS, rank_correlation(&all));
+        found.push(NETWORK, ALL_ENDS, RankCorrelation::of(&all)?.value);
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use burn::tensor::{DType, Device};
 use burnscape::dynamics::{
     Alarm, AlarmConfig, AlarmPoint, CommutatorConfig, CommutatorMonitor, Due, Moment, Watch,
 };
+use burnscape::krylov::LineFit;
 use burnscape::loss::{Recorded, Risk, Whole};
 use burnscape::posterior::{
     LearningCoefficientConfig, PosteriorConfig, PosteriorError, Sampler, Thresholds,
@@ -105,20 +106,9 @@ pub(super) fn alarm(generalized: f64, run: &[Point], control: &[Point]) -> Optio
 /// The slope of the logarithm of leads in that of times, with its standard error. None for fewer than three, or if all
 /// times are the same.
 pub(super) fn slope(leads: &[(f64, f64)]) -> Option<(f64, f64)> {
-    let count = leads.len() as f64;
-    let points: Vec<(f64, f64)> = leads.iter().map(|(t, lead)| (t.ln(), lead.ln())).collect();
-    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
-    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
-    let spread: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
-    if leads.len() < 3 || spread < 1e-12 {
-        return None;
-    }
-    let both = points.iter().map(|(t, lead)| (t - x) * (lead - y));
-    let slope = both.sum::<f64>() / spread;
-    let gap = |(t, lead): &(f64, f64)| lead - y - slope * (t - x);
-    let squares: f64 = points.iter().map(|point| gap(point).powi(2)).sum();
-    let variance = squares / (count - 2.0);
-    Some((slope, (variance / spread).sqrt()))
+    let points = leads.iter().map(|(t, lead)| (t.ln(), lead.ln()));
+    let line = LineFit::of(&points.collect::<Vec<_>>()).ok()?;
+    Some((line.slope, line.standard_error?))
 }
 
 /// The localizer `γ` of the recipe.

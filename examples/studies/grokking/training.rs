@@ -2,10 +2,10 @@
 
 use std::slice::from_ref;
 
-use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device};
 use burnscape::krylov::LinearOperator;
 use burnscape::loss::{Batch, Recorded, Risk};
+use burnscape::optim::{ClosureStep, ProjectedOptimizer};
 use burnscape::space::{ParamSpace, ParamVector};
 
 use super::network::{Quadratic, accuracy, cross_entropy};
@@ -68,6 +68,8 @@ pub(super) fn train(
     let [examples, tests] = [shown, others].map(|inputs| task.examples(&inputs, &device));
     let loss = Recorded::new(cross_entropy);
     let mut adam = adam_w(0.98, setting.decay).init();
+    // The same from the step on at which it is interfered with.
+    let mut projected = None;
     for step in 0..=setting.steps {
         if step.is_multiple_of(EVERY) {
             let look = Look {
@@ -89,16 +91,18 @@ pub(super) fn train(
         if step == setting.steps {
             break;
         }
-        let value = loss.loss_on(&net, examples.clone())?;
-        let mut gradients = GradientsParams::from_grads(value.backward(), &net);
         if let Interference::Projection(share) = setting.interference
-            && step >= task.from
+            && step == task.from
         {
-            let gradient = ParamVector::from_gradients(&space, &gradients)?;
-            let outside = gradient.clone().orthogonalize(&plane)?;
-            gradients = gradient.axpy(-share, &outside)?.into_gradients();
+            let factor = 1.0 - share;
+            let own = ProjectedOptimizer::scaled_outside(adam.clone(), &plane, factor)?;
+            projected = Some(own);
         }
-        net = adam.step(RATE, net, gradients);
+        let value = |net: &Quadratic| loss.loss_on(net, examples.clone());
+        match &mut projected {
+            Some(projected) => projected.closure_step(RATE, &mut net, value)?,
+            None => adam.closure_step(RATE, &mut net, value)?,
+        };
     }
     Ok(())
 }

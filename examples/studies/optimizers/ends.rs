@@ -22,9 +22,10 @@ use crate::studies::training::{Course, Draws, Seen, Watched, adam, adam_w, heavy
 
 const WIDTH: usize = 64;
 const BATCH: usize = 64;
-/// Steps to the goal at most, and between two looks at the training loss.
+/// Steps to the goal at most.
 const MOST: usize = 6000;
-const EVERY: usize = 5;
+/// Steps between two points of a chart.
+const SHOWN: usize = 5;
 const MOMENTUM: f64 = 0.9;
 const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
@@ -112,11 +113,10 @@ pub(super) fn trained(
     let goal = plan.pick(GOAL, 1.0);
     let (mut reached, mut curve) = (None, Vec::new());
     let watch = |seen: &Seen<'_, Mlp>| -> Watched {
-        if !seen.step.is_multiple_of(EVERY) {
-            return Ok(ControlFlow::Continue(()));
-        }
         let value = number(loss.loss_on(seen.model, train.clone())?)?;
-        curve.push((seen.step as f64, value));
+        if seen.step.is_multiple_of(SHOWN) {
+            curve.push((seen.step as f64, value));
+        }
         if value <= goal {
             reached = Some(seen.step);
         }

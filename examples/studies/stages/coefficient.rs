@@ -116,18 +116,26 @@ fn seen_strength() -> f64 {
     (TEMPERED as f64).sqrt().recip()
 }
 
-/// How many rising stages hold the time at which the posterior first sees a mode. Not a number without stages.
+/// How many modes have a rising stage of their own: it holds the time at which the posterior first sees the mode, and
+/// that of no other. Knots are exact to a checkpoint at best. Not a number without stages.
 fn own_stages(stages: Option<&Stages>) -> f64 {
     let Some(stages) = stages else {
         return f64::NAN;
     };
+    let (first, last) = LOG_TIMES;
+    let checkpoint = ((last - first) / INTERVALS as f64).exp();
     let holds = |stage: &Stage, mode: f64| {
         let seen = time_of(seen_strength(), mode);
-        stage.start <= seen && seen <= stage.end
+        stage.start <= seen * checkpoint && seen <= stage.end * checkpoint
     };
-    let rising = stages.stages.iter().filter(|stage| rises(stage));
-    let own = rising.filter(|stage| MODES.iter().any(|mode| holds(stage, *mode)));
-    own.count() as f64
+    let is_own = |stage: &Stage, mode: f64| {
+        let held = MODES.into_iter().filter(|mode| holds(stage, *mode));
+        holds(stage, mode) && held.count() == 1
+    };
+    let rising: Vec<&Stage> = stages.stages.iter().filter(|it| rises(it)).collect();
+    let modes = MODES.into_iter();
+    let modes = modes.filter(|mode| rising.iter().any(|&stage| is_own(stage, *mode)));
+    modes.count() as f64
 }
 
 fn rises(stage: &Stage) -> bool {

@@ -7,8 +7,8 @@ use super::sequences::{Chain, Sizes};
 use super::training::{Look, Times, Trained, trained};
 use crate::Failure;
 use crate::studies::criteria::stages::{
-    AFTER, BEFORE, BIGRAMS, COPYING, DATA, EXCESS, GAIN, INDUCTION, LATER, ONE, OWN, PREVIOUS,
-    RISE, SCORE, SHARE, START, TOGETHER, TWO,
+    AFTER, AT_START, BEFORE, BIGRAMS, COPYING, DATA, EXCESS, FIRST_RISE, GAIN, INDUCTION, KNOWN,
+    LATER, ONE, OWN, PREVIOUS, RISE, SCORE, SHARE, START, TOGETHER, TWO,
 };
 use crate::studies::frame::{Measured, Plan};
 
@@ -28,7 +28,9 @@ struct Run {
     previous: f64,
     /// The least loss of bigrams over that of the chain.
     excess: f64,
-    /// Around the induction stage, and further ones of the first seed.
+    /// The share of bigrams that is learned where half of copying is.
+    known: f64,
+    /// At the start, around the induction stage, and further ones of the first seed.
     readings: Vec<Reading>,
     /// The steps of the readings before and after.
     stage: Option<[usize; 2]>,
@@ -58,7 +60,9 @@ pub(super) fn run(plan: &Plan, found: &mut Measured) -> Result<(), Failure> {
     for (run, control) in zip(two, one) {
         push(run, found);
         push(control, found);
-        found.push(ONE, SHARE, control.gain / run.gain);
+        // Without a gain there is nothing to compare with.
+        let share = control.gain / run.gain;
+        found.push(ONE, SHARE, if run.gain > 0.0 { share } else { f64::NAN });
         push_readings(run, found);
     }
     for run in two.first().into_iter().chain(one.first()) {
@@ -91,7 +95,9 @@ fn seen(
     };
     let mut places = Vec::new();
     if num_layers == 2 {
-        places.extend(stage.into_iter().flatten());
+        if let Some([before, after]) = stage {
+            places.extend([0, before, after]);
+        }
         if is_first && !plan.quick {
             places.extend(PLACES.map(|place| (place * last as f64).round() as usize));
         }
@@ -108,10 +114,11 @@ fn seen(
         num_layers,
         looks: training.looks.clone(),
         times: training.times(),
-        gain: training.end(Look::gain),
+        gain: training.end(|look| look.gain),
         induction: training.end(|look| look.induction),
         previous: training.end(|look| look.previous),
         excess: training.least() - training.chain_loss,
+        known: training.known(),
         readings: readings.collect::<Result<_, _>>()?,
         stage: stage.map(|places| places.map(|place| training.looks[place].step)),
     })
@@ -135,6 +142,7 @@ fn push(run: &Run, found: &mut Measured) {
         found.push(row, COPYING, times.copying);
         found.push(row, INDUCTION, times.induction);
         found.push(row, LATER, times.copying / times.bigrams);
+        found.push(row, KNOWN, run.known);
         found.push(row, TOGETHER, times.induction / times.copying);
     }
 }
@@ -143,7 +151,9 @@ fn push(run: &Run, found: &mut Measured) {
 type Named = (&'static str, fn(&Reading) -> f64);
 
 fn push_readings(run: &Run, found: &mut Measured) {
-    let steps = run.stage.map_or([None; 2], |steps| steps.map(Some));
+    let steps = run.stage.map_or([None; 3], |[before, after]| {
+        [Some(0), Some(before), Some(after)]
+    });
     let around = steps.map(|step| {
         let mut readings = run.readings.iter();
         readings.find(|reading| Some(reading.step) == step)
@@ -155,10 +165,16 @@ fn push_readings(run: &Run, found: &mut Measured) {
         (LAMBDA, |reading| reading.data.sharpness),
     ];
     for (column, of) in columns {
-        let [before, after] = around.map(|reading| number(reading, of));
-        found.push(BEFORE, column, before);
-        found.push(AFTER, column, after);
-        found.push(RISE, column, after - before);
+        let [start, before, after] = around.map(|reading| number(reading, of));
+        for (row, value) in [
+            (AT_START, start),
+            (BEFORE, before),
+            (AFTER, after),
+            (FIRST_RISE, before - start),
+            (RISE, after - before),
+        ] {
+            found.push(row, column, value);
+        }
     }
 }
 
@@ -168,9 +184,13 @@ fn draw(run: &Run, found: &mut Measured) {
         let points = run.looks.iter().map(|look| (look.step as f64, of(look)));
         points.collect()
     };
-    let name = format!("Losses of {row}");
-    found.line(&name, "step", "loss", "bigrams", line(|look| look.bigrams));
-    found.line(&name, "step", "loss", "copies", line(|look| look.copies));
+    let name = format!("Stages of {row}");
+    for (line_name, points) in [
+        ("loss of bigrams", line(|look| look.bigrams)),
+        (GAIN, line(|look| look.gain)),
+    ] {
+        found.line(&name, "step", "nats", line_name, points);
+    }
     let (name, score) = ("Attention of the best heads", "share of the attention");
     for (line_name, points) in [
         (

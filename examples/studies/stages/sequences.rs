@@ -1,4 +1,5 @@
-//! Sequences of a Markov chain that repeat themselves: the first period can be predicted by bigrams, the rest by copying.
+//! Sequences of a Markov chain, most of which repeat themselves: the first period can be predicted by bigrams, the rest by
+//! copying.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burnscape::krylov::Probe;
@@ -62,6 +63,7 @@ pub(super) enum Use {
     Training,
     HeldOut,
     Posterior,
+    Random,
 }
 
 impl Use {
@@ -74,6 +76,8 @@ impl Use {
 const SPREAD: f64 = 1.5;
 /// The number of the probabilities among the random vectors of a seed.
 const CHAIN: u64 = 1000;
+/// The share of sequences that repeat themselves. The others leave bigrams to learn before copying is known.
+const REPEATING: f64 = 0.75;
 
 /// A Markov chain, and the lengths of what it is cut into.
 #[derive(Debug, Clone)]
@@ -81,6 +85,8 @@ pub(super) struct Chain {
     sizes: Sizes,
     /// The probabilities of the next token, for each token.
     rows: Vec<Vec<f64>>,
+    /// The share of sequences that repeat themselves.
+    repeating: f64,
 }
 
 impl Chain {
@@ -95,7 +101,18 @@ impl Chain {
         Ok(Self {
             sizes,
             rows: rows.collect(),
+            repeating: REPEATING,
         })
+    }
+
+    /// Tokens that are drawn alike, of which bigrams say nothing. All sequences repeat themselves.
+    pub(super) fn random(sizes: Sizes) -> Self {
+        let tokens = sizes.tokens;
+        Self {
+            sizes,
+            rows: vec![vec![1.0 / tokens as f64; tokens]; tokens],
+            repeating: 1.0,
+        }
     }
 
     /// Sequences from any token on, each with a period of its own.
@@ -105,7 +122,10 @@ impl Chain {
 
     fn sequence(&self, rng: &mut StdRng) -> Sequence {
         let [shortest, longest] = self.sizes.periods;
-        let period = rng.random_range(shortest..=longest);
+        let period = match rng.random::<f64>() < self.repeating {
+            true => rng.random_range(shortest..=longest),
+            false => self.sizes.length + 1,
+        };
         let mut tokens = vec![rng.random_range(0..self.sizes.tokens)];
         for place in 1..=self.sizes.length {
             let token = match place < period {
@@ -145,6 +165,7 @@ impl Chain {
 #[derive(Debug, Clone)]
 pub(super) struct Sequence {
     pub(super) tokens: Vec<usize>,
+    /// All of them if nothing is repeated.
     pub(super) period: usize,
 }
 
@@ -198,7 +219,7 @@ mod tests {
         for sequence in sequences {
             let tokens = &sequence.tokens;
             assert_eq!(tokens.len(), Sizes::FULL.length + 1);
-            assert!((6..=10).contains(&sequence.period));
+            assert!((6..=10).contains(&sequence.period) || sequence.period == tokens.len());
             for position in (0..Sizes::FULL.length).filter(|it| sequence.is_copy(*it)) {
                 assert!(!sequence.is_bigram(position));
                 let places = sequence.followers(position);
@@ -210,6 +231,22 @@ mod tests {
             }
             assert!(sequence.followers(sequence.period - 1).is_empty());
         }
+    }
+
+    #[test]
+    fn three_quarters_of_the_sequences_repeat_themselves() {
+        let (_, sequences) = sequences();
+        let length = Sizes::FULL.length;
+        let whole = sequences.iter().filter(|it| it.period > length);
+        // A quarter of 200, ± 6.
+        assert!((25..75).contains(&whole.clone().count()));
+        for sequence in whole {
+            assert!((0..length).all(|place| sequence.is_bigram(place) && !sequence.is_copy(place)));
+        }
+        let random = Chain::random(Sizes::FULL);
+        let sequences = random.sequences(50, &mut Use::Random.numbers(3));
+        assert!(sequences.iter().all(|it| it.period <= 10));
+        assert!((random.loss(&sequences) - 20.0_f64.ln()).abs() < 1e-12);
     }
 
     #[test]

@@ -27,20 +27,15 @@ const STAGE: (f64, f64) = (0.2, 0.9);
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Look {
     pub(super) step: usize,
-    /// The mean loss where bigrams are all that is known, and where tokens can be copied.
+    /// The mean loss where bigrams are all that is known.
     pub(super) bigrams: f64,
-    pub(super) copies: f64,
-    /// How much of its attention the best head of the last layer has on what followed the same token before.
+    /// By how much the loss is below that of a guess where random tokens can be copied.
+    pub(super) gain: f64,
+    /// How much of its attention, on random tokens, the best head of the last layer has on what followed the same token
+    /// before.
     pub(super) induction: f64,
     /// How much the best head of the first layer has on the position before.
     pub(super) previous: f64,
-}
-
-impl Look {
-    /// By how much the loss is lower where tokens can be copied.
-    pub(super) fn gain(&self) -> f64 {
-        self.bigrams - self.copies
-    }
 }
 
 /// When half of the way is gone, in steps. Not numbers if a network does not get there.
@@ -66,6 +61,7 @@ pub(super) fn trained(sizes: &Sizes, num_layers: usize, seed: u64) -> Result<Tra
     let device = Device::default().autodiff();
     let chain = Chain::new(*sizes, seed)?;
     let held_out = HeldOut::new(&chain, sizes, seed);
+    let chain_loss = chain.loss(&held_out.bigrams.sequences);
     let net = Transformer::new(sizes, num_layers, seed, (&device, DType::F32))?;
     let loss = Recorded::new(cross_entropy);
     let mut rng = Use::Training.numbers(seed);
@@ -90,7 +86,7 @@ pub(super) fn trained(sizes: &Sizes, num_layers: usize, seed: u64) -> Result<Tra
     Ok(Trained {
         looks,
         nets,
-        chain_loss: chain.loss(&held_out.sequences),
+        chain_loss,
     })
 }
 
@@ -107,6 +103,17 @@ impl Trained {
         losses.fold(f64::NAN, f64::min)
     }
 
+    /// The share of what bigrams can gain, from the start to the loss of the chain, that is gained where half of copying
+    /// is. Not a number if copying is not learned.
+    pub(super) fn known(&self) -> f64 {
+        let half = self.times().copying;
+        let at = self.looks.iter().find(|look| look.step as f64 >= half);
+        let start = self.looks.first();
+        start.zip(at).map_or(f64::NAN, |(start, at)| {
+            (start.bigrams - at.bigrams) / (start.bigrams - self.chain_loss)
+        })
+    }
+
     /// Whether there is an induction head at the end.
     fn has_formed(&self) -> bool {
         self.end(|look| look.induction) >= FORMED
@@ -121,7 +128,7 @@ impl Trained {
         let if_formed = |time: f64| if self.has_formed() { time } else { f64::NAN };
         Times {
             bigrams: half(|look| -look.bigrams, -self.least()),
-            copying: if_formed(half(Look::gain, self.end(Look::gain))),
+            copying: if_formed(half(|look| look.gain, self.end(|look| look.gain))),
             induction: if_formed(half(|look| look.induction, self.end(|look| look.induction))),
         }
     }
@@ -146,43 +153,70 @@ impl Trained {
 
 /// Sequences that no network is trained on.
 struct HeldOut {
-    length: usize,
-    sequences: Vec<Sequence>,
-    examples: Examples,
+    /// Of the chain.
+    bigrams: Held,
+    /// Of random tokens: what is copied there, or attended to, bigrams do not explain.
+    copies: Held,
+    /// The loss where all tokens are alike.
+    guess: f64,
 }
 
 impl HeldOut {
     fn new(chain: &Chain, sizes: &Sizes, seed: u64) -> Self {
-        let sequences = chain.sequences(sizes.held_out, &mut Use::HeldOut.numbers(seed));
+        let of = |chain: &Chain, for_what: Use| {
+            let mut rng = for_what.numbers(seed);
+            Held::new(chain.sequences(sizes.held_out, &mut rng))
+        };
         Self {
-            length: sizes.length,
+            bigrams: of(chain, Use::HeldOut),
+            copies: of(&Chain::random(*sizes), Use::Random),
+            guess: (sizes.tokens as f64).ln(),
+        }
+    }
+
+    fn look(&self, step: usize, net: &Transformer) -> Result<Look, Failure> {
+        let (bigrams, _) = self.bigrams.seen(net)?;
+        let (copies, patterns) = self.copies.seen(net)?;
+        let ends = patterns.first().zip(patterns.last());
+        let (first, last) = ends.ok_or("a network without layers")?;
+        Ok(Look {
+            step,
+            bigrams: -self.bigrams.mean(&bigrams, Sequence::is_bigram),
+            gain: self.guess + self.copies.mean(&copies, Sequence::is_copy),
+            induction: self.copies.best(last, Sequence::followers)?,
+            previous: self.copies.best(first, |_, position| {
+                position.checked_sub(1).into_iter().collect()
+            })?,
+        })
+    }
+}
+
+struct Held {
+    sequences: Vec<Sequence>,
+    examples: Examples,
+}
+
+impl Held {
+    fn new(sequences: Vec<Sequence>) -> Self {
+        Self {
             examples: examples(&sequences, &Device::default()),
             sequences,
         }
     }
 
-    fn look(&self, step: usize, net: &Transformer) -> Result<Look, Failure> {
+    /// Logarithms of the probabilities of what follows, and the patterns of attention.
+    fn seen(&self, net: &Transformer) -> Result<(Vec<f64>, Vec<Tensor<4>>), Failure> {
         let (tokens, next) = self.examples.clone();
         let (scores, patterns) = net.forward(tokens);
         let next = next.flatten::<1>(0, 1).unsqueeze_dim::<2>(1);
         let logs = log_softmax(scores, 1).gather(1, next);
-        let logs = logs.try_into_vec_as::<f64>()?;
-        let ends = patterns.first().zip(patterns.last());
-        let (first, last) = ends.ok_or("a network without layers")?;
-        Ok(Look {
-            step,
-            bigrams: -self.mean(&logs, Sequence::is_bigram),
-            copies: -self.mean(&logs, Sequence::is_copy),
-            induction: self.best(last, Sequence::followers)?,
-            previous: self.best(first, |_, position| {
-                position.checked_sub(1).into_iter().collect()
-            })?,
-        })
+        Ok((logs.try_into_vec_as::<f64>()?, patterns))
     }
 
     /// Over the positions that count.
     fn mean(&self, numbers: &[f64], counts: fn(&Sequence, usize) -> bool) -> f64 {
-        let rows = zip(&self.sequences, numbers.chunks(self.length));
+        let length = numbers.len() / self.sequences.len();
+        let rows = zip(&self.sequences, numbers.chunks(length));
         let kept = rows.flat_map(|(sequence, row)| {
             let row = row.iter().enumerate();
             row.filter(move |(position, _)| counts(sequence, *position))
@@ -224,11 +258,11 @@ mod tests {
 
     use super::*;
 
-    fn look(step: usize, [bigrams, copies, induction]: [f64; 3]) -> Look {
+    fn look(step: usize, [bigrams, gain, induction]: [f64; 3]) -> Look {
         Look {
             step,
             bigrams,
-            copies,
+            gain,
             induction,
             previous: 0.2,
         }
@@ -239,7 +273,7 @@ mod tests {
         let looks = (0..20).map(|index| {
             let formed = 1.0 / (1.0 + (8.0 - index as f64).exp());
             let bigrams = if index == 0 { 3.0 } else { 2.0 };
-            let numbers = [bigrams, bigrams - 1.5 * formed, 0.1 + score * formed];
+            let numbers = [bigrams, 1.5 * formed, 0.1 + score * formed];
             look(10 * index, numbers)
         });
         Trained {
@@ -260,6 +294,13 @@ mod tests {
     }
 
     #[test]
+    fn bigrams_are_known_before_copying_or_not() {
+        // From 3 to 2, where the chain has 1.9.
+        assert!((course(0.6).known() - 1.0 / 1.1).abs() < 1e-12);
+        assert!(course(0.1).known().is_nan());
+    }
+
+    #[test]
     fn a_stage_is_around_the_rise_of_the_score() {
         // The logistic function of -2 is 0.12, of -1 it is 0.27, of 2 it is 0.88 and of 3 it is 0.95.
         assert_eq!(course(0.6).stage(), Some([6, 11]));
@@ -269,12 +310,12 @@ mod tests {
     #[test]
     fn the_best_head_attends_to_what_followed() {
         let sizes = Sizes::QUICK;
-        let chain = Chain::new(sizes, 2).unwrap();
-        let held_out = HeldOut::new(&chain, &sizes, 2);
         let (count, length) = (sizes.held_out, sizes.length);
+        let chain = Chain::random(sizes);
+        let held = Held::new(chain.sequences(count, &mut Use::Random.numbers(2)));
         // The first head is uniform over the past, the second attends to what followed a period before.
         let mut shares = vec![0.0; count * 2 * length * length];
-        for (index, sequence) in held_out.sequences.iter().enumerate() {
+        for (index, sequence) in held.sequences.iter().enumerate() {
             for position in 0..length {
                 let row = |head: usize| ((index * 2 + head) * length + position) * length;
                 for place in 0..=position {
@@ -287,7 +328,7 @@ mod tests {
         }
         let shares = TensorData::new(shares, [count, 2, length, length]);
         let pattern = Tensor::from_data(shares, (&Device::default(), DType::F64));
-        let score = held_out.best(&pattern, Sequence::followers).unwrap();
+        let score = held.best(&pattern, Sequence::followers).unwrap();
         assert!((score - 1.0).abs() < 1e-12);
     }
 
@@ -300,7 +341,7 @@ mod tests {
         // ln 6 is 1.79.
         assert!((trained.looks[0].bigrams - 1.79).abs() < 0.3);
         let last = trained.looks[3];
-        assert!(last.gain().is_finite() && last != trained.looks[0]);
+        assert!(last.gain.is_finite() && last != trained.looks[0]);
         assert!((0.0..=1.0).contains(&last.induction) && (0.0..=1.0).contains(&last.previous));
     }
 }

@@ -31,7 +31,7 @@ const WIDTH: usize = 64;
 const EXAMPLES: usize = 512;
 const BATCH: usize = 64;
 const MOMENTUM: f64 = 0.9;
-const DECAY: f32 = 1e-3;
+const DECAY: f32 = 1e-4;
 /// Cycles of the restarts, and networks of an ensemble.
 const CYCLES: usize = 5;
 /// Steps of a cycle.
@@ -157,11 +157,12 @@ impl Repetition {
         if let [first, .., last] = snapshots {
             self.mean(ENDS, &[bench.line(first, last)?]);
         }
-        let ratios = restarts.iter().map(|line| line.barrier / line.ends);
-        self.push(RESTARTS, LEAST, ratios.fold(f64::NAN, f64::min));
         let barrier = |lines: &[Line]| mean(lines, |line| line.barrier);
-        let share = barrier(&restarts) / barrier(&between_full);
-        self.push(RESTARTS, SHARE, share);
+        let independent = barrier(&between_full);
+        let least = restarts.iter().map(|line| line.barrier);
+        let least = least.fold(f64::NAN, f64::min);
+        self.push(RESTARTS, LEAST, least / independent);
+        self.push(RESTARTS, SHARE, barrier(&restarts) / independent);
         for (name, lines) in [("snapshots", restarts), ("full runs", between_full)] {
             let lines = lines.into_iter().enumerate();
             let shifted = lines.flat_map(|(index, line)| {

@@ -1,10 +1,29 @@
+use std::iter::zip;
+
 use serde::{Deserialize, Serialize};
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use crate::KrylovFault;
 use crate::vector::length;
 
 /// A mean over independent samples, with its standard error.
+///
+/// # Example
+///
+/// Accuracies of five seeds under two settings. The difference is clear, where the means alone are within each other's
+/// intervals:
+///
+/// ```
+/// use burnscape_krylov::Estimate;
+///
+/// let first = [0.91, 0.95, 0.88, 0.93, 0.97];
+/// let second = [0.90, 0.93, 0.87, 0.92, 0.95];
+/// let gain = Estimate::of_differences(&first, &second)?;
+/// assert!((gain.value - 0.014).abs() < 1e-12);
+/// assert!(gain.interval(0.95).is_some_and(|(low, high)| low > 0.0 && high < 0.03));
+/// # Ok::<(), burnscape_krylov::KrylovFault>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The mean.
@@ -51,6 +70,47 @@ impl Estimate {
         }
     }
 
+    /// The mean of the paired differences `first[i] − second[i]`, for instance between two settings with the same seeds.
+    ///
+    /// What a seed does to both runs alike cancels, so that the error is smaller than those of the two means suggest.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovFault::PairCount`] if one list is longer than the other; [`KrylovFault::NonFinitePair`] for a number that
+    /// is infinite or NaN. [`of_complete_differences`](Self::of_complete_differences) leaves such pairs out.
+    pub fn of_differences(first: &[f64], second: &[f64]) -> Result<Self, KrylovFault> {
+        let pairs = paired(first, second)?;
+        KrylovFault::ensure_finite_pairs(&pairs)?;
+        Ok(Self::of_pairs(&pairs))
+    }
+
+    /// The same over the complete pairs alone, those of two finite numbers: the others stand for runs without a result.
+    /// [`samples`](Self::samples) is their number. Not a number if there are none.
+    ///
+    /// A mean over complete pairs is one of the seeds that have results under both settings. It says nothing about the
+    /// others, which may be the hard ones.
+    ///
+    /// # Errors
+    ///
+    /// [`KrylovFault::PairCount`] if one list is longer than the other.
+    pub fn of_complete_differences(first: &[f64], second: &[f64]) -> Result<Self, KrylovFault> {
+        let mut pairs = paired(first, second)?;
+        pairs.retain(|(first, second)| first.is_finite() && second.is_finite());
+        Ok(Self::of_pairs(&pairs))
+    }
+
+    fn of_pairs(pairs: &[(f64, f64)]) -> Self {
+        let differences = pairs.iter().map(|(first, second)| first - second);
+        Self::of(&differences.collect::<Vec<f64>>())
+    }
+
+    /// The ends of the interval that covers the true mean with probability `confidence`: the mean minus and plus
+    /// [half the width](Self::half_width). None where that is none.
+    pub fn interval(&self, confidence: f64) -> Option<(f64, f64)> {
+        let half = self.half_width(confidence)?;
+        Some((self.value - half, self.value + half))
+    }
+
     /// Half the width of the interval that covers the true mean with probability `confidence`: Student's, corrected for
     /// skewness. None for a single sample, or a confidence outside `(0, 1)`.
     ///
@@ -84,12 +144,28 @@ impl Estimate {
         Some(self.student(confidence)? * self.standard_error?)
     }
 
-    /// The point that a number of Student's law exceeds in absolute value with probability `1 − confidence`.
     fn student(&self, confidence: f64) -> Option<f64> {
-        if self.samples < 2 || !(confidence > 0.0 && confidence < 1.0) {
-            return None;
-        }
-        let law = StudentsT::new(0.0, 1.0, (self.samples - 1) as f64).ok()?;
-        Some(law.inverse_cdf(0.5 + confidence / 2.0))
+        students_point(self.samples.checked_sub(1)?, confidence)
     }
+}
+
+/// The point that a number of Student's law exceeds in absolute value with probability `1 − confidence`. None without
+/// degrees of freedom, or for a confidence outside `(0, 1)`.
+pub(super) fn students_point(freedom: usize, confidence: f64) -> Option<f64> {
+    if freedom == 0 || !(confidence > 0.0 && confidence < 1.0) {
+        return None;
+    }
+    let law = StudentsT::new(0.0, 1.0, freedom as f64).ok()?;
+    Some(law.inverse_cdf(0.5 + confidence / 2.0))
+}
+
+/// Numbers that belong together, one by one.
+fn paired(first: &[f64], second: &[f64]) -> Result<Vec<(f64, f64)>, KrylovFault> {
+    if first.len() != second.len() {
+        return Err(KrylovFault::PairCount {
+            first: first.len(),
+            second: second.len(),
+        });
+    }
+    Ok(zip(first.iter().copied(), second.iter().copied()).collect())
 }

@@ -152,6 +152,22 @@ pub enum OptimError {
         /// The second seed.
         seed: u64,
     },
+    /// A projection on no directions.
+    #[error(
+        "there are no directions to project gradients on; pass at least one, or use the base optimizer alone"
+    )]
+    NoDirections,
+    /// A direction that those before it span.
+    #[error(
+        "direction {index} is in the span of those before it: a share of {share:e} of its length is outside, which is \
+         rounding; leave it out, or pass one that is independent of them"
+    )]
+    DependentDirection {
+        /// Its place in the list.
+        index: usize,
+        /// The share of its length outside of that span.
+        share: f64,
+    },
     /// The model is not at the point of its random subspace.
     #[error(
         "the model is at a distance of {distance} from the point of the subspace where the optimizer left it; step on \

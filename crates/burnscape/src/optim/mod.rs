@@ -11,6 +11,7 @@
 //!
 //! [`MaskedOptimizer`] trains some of the weights only, those of a [`WeightMask`], with any of these optimizers.
 //! [`TicketSearchConfig`] searches for masks under which a model still learns, and trains the controls.
+//! [`ProjectedOptimizer`] takes away, or shrinks, what gradients have inside the span of some directions or outside of it.
 
 mod base_record;
 mod batch_hessian;
@@ -20,6 +21,7 @@ mod evaluation;
 #[cfg(feature = "train")]
 mod learner;
 mod plain;
+mod projected_optimizer;
 mod rate;
 pub(crate) mod record;
 mod report;
@@ -38,6 +40,7 @@ pub use evaluation::{Evaluation, IntoEvaluation};
 pub(crate) use learner::{RecordOf, StepWatcher};
 #[cfg(feature = "train")]
 pub use learner::{SamStrategy, StepStart};
+pub use projected_optimizer::ProjectedOptimizer;
 pub use record::OptimRecord;
 pub use report::{InnerMaximum, SkipReason, StepReport};
 pub use saddle::{

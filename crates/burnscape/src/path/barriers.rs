@@ -1,11 +1,13 @@
 use serde::{Deserialize, Serialize};
 
+use crate::order_statistics::largest;
 use crate::writing::number;
 
 /// The barrier of a path by each of the definitions in use. They agree only if both ends have the
 /// same loss and the maximum is in the middle, so state the definition with a claim.
 ///
-/// All are zero if the loss does not change along the path.
+/// All are zero if the loss does not change along the path. Where a loss on it is not a number, the maxima are none either;
+/// the barrier of a path with an infinite loss between finite ends is infinite.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Barriers {
@@ -36,15 +38,13 @@ impl Barriers {
         let line = |t: f64| first + t * (last - first);
         let places = || times.iter().zip(losses);
         let mean = first + 0.5 * (last - first);
-        let max = losses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let max = largest(f64::NEG_INFINITY, losses.iter().copied());
         // The ends are on the line, so rounding must not make the excess negative.
-        let excess = places()
-            .map(|(&t, loss)| loss - line(t))
-            .fold(0.0, f64::max);
+        let excess = largest(0.0, places().map(|(&t, loss)| loss - line(t)));
         let middle = places().find(|(t, _)| (*t - 0.5).abs() < 1e-12);
         Some(Self {
             above_line: excess,
-            above_worse_end: max - first.max(last),
+            above_worse_end: max - largest(first, [last]),
             above_mean: max - mean,
             midpoint: middle.map(|(_, loss)| loss - mean),
         })
@@ -68,5 +68,17 @@ mod tests {
         let valley = Barriers::of(&[0.0, 0.5, 1.0], &[1.0, 0.0, 1.0]).unwrap();
         assert_eq!((valley.above_line, valley.midpoint), (0.0, Some(-1.0)));
         assert_eq!(Barriers::of(&[0.0], &[1.0]), None);
+    }
+
+    #[test]
+    fn a_loss_that_is_not_a_number_is_no_valley() {
+        let broken = Barriers::of(&[0.0, 0.5, 1.0], &[1.0, f64::NAN, 3.0]).unwrap();
+        let found = [broken.above_line, broken.above_worse_end, broken.above_mean];
+        assert!(found.iter().all(|barrier| barrier.is_nan()), "{found:?}");
+        let wall = Barriers::of(&[0.0, 0.5, 1.0], &[1.0, f64::INFINITY, 3.0]).unwrap();
+        assert_eq!(
+            (wall.above_line, wall.above_mean),
+            (f64::INFINITY, f64::INFINITY)
+        );
     }
 }

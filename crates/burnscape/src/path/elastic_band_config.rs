@@ -8,6 +8,7 @@ use super::rate::Rate;
 use super::{Curve, ElasticBand, PathError, PolygonalChain};
 use crate::loss::{Mode, NormalizationPolicy, Risk};
 use crate::optim::ClosureStep;
+use crate::order_statistics::largest;
 use crate::range::{OutOfRange, POSITIVE, ensure};
 
 /// A relaxation of a chain by the nudged elastic band: each inner pivot follows the part of the gradient
@@ -213,7 +214,7 @@ impl ElasticBandConfig {
             let num_pivots = band.chain.control_points().inner().len();
             band.num_pivots.push(num_pivots);
             band.max_losses
-                .push(losses.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+                .push(largest(f64::NEG_INFINITY, losses.iter().copied()));
             let mut places = self.insertions.of(&losses, usize::MAX);
             if places.is_empty() {
                 band.outcome = Some(Outcome::Converged);

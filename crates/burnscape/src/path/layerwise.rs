@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CurveProfile, CurveProfileConfig, PathError, PolygonalChain};
 use crate::loss::{Progress, Risk, Work};
+use crate::order_statistics::largest;
 use crate::space::{LeafVector, ParamSpace, ParamVector};
 use crate::writing::number;
 
@@ -231,14 +232,14 @@ pub struct LayerwiseBarriers {
 
 impl LayerwiseBarriers {
     /// The barrier of a layer's profile above the whole models: `max_t [L(t) − ((1 − t) L(a) + t L(b))]` on training
-    /// data. It is also large if an end of the layer's path, a mixture of `a` and `b`, has a large loss. Never negative.
+    /// data, not a number where a loss is none. It is also large if an end of the layer's path, a mixture of `a` and `b`, has a large loss. Never negative.
     pub fn above_models(&self, profile: &CurveProfile) -> f64 {
         let losses = &self.whole.train.values;
         let end = |loss: Option<&f64>| loss.copied().unwrap_or(f64::NAN);
         let (first, last) = (end(losses.first()), end(losses.last()));
         let places = profile.times.iter().zip(&profile.train.values);
         let excess = places.map(|(t, loss)| loss - (first + t * (last - first)));
-        excess.fold(0.0, f64::max)
+        largest(0.0, excess)
     }
 }
 

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Barriers;
+use crate::order_statistics::largest;
 use crate::writing::number;
 
 /// The values of a loss or a metric along a path, and their statistics.
@@ -11,10 +12,10 @@ pub struct PathValues {
     pub name: String,
     /// The value at each place.
     pub values: Vec<f64>,
-    /// The smallest value.
+    /// The smallest value; not a number if one of the values is none.
     #[serde(with = "number")]
     pub min: f64,
-    /// The largest value.
+    /// The largest value; not a number if one of the values is none.
     #[serde(with = "number")]
     pub max: f64,
     /// The place of the largest value.
@@ -40,13 +41,12 @@ impl PathValues {
         lengths: &[f64],
         completed: bool,
     ) -> Self {
-        let fold = |f: fn(f64, f64) -> f64| values.iter().copied().reduce(f).unwrap_or(f64::NAN);
-        let max = fold(f64::max);
+        let max = largest(f64::NEG_INFINITY, values.iter().copied());
         let argmax = times.iter().zip(&values).find(|(_, value)| **value == max);
         let mean = trapezoid(times, &values).unwrap_or(max);
         Self {
             name: name.to_string(),
-            min: fold(f64::min),
+            min: -largest(f64::NEG_INFINITY, values.iter().map(|value| -value)),
             max,
             argmax: argmax.map_or(f64::NAN, |(t, _)| *t),
             mean,

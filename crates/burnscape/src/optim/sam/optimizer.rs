@@ -79,6 +79,11 @@ impl Sam {
         &self.machine.config
     }
 
+    /// The wrapped optimizer with its state, such as its momentum. A clone of it goes on without the ascent.
+    pub fn base(&self) -> &ModuleOptimizer {
+        &self.base
+    }
+
     /// Steps so far, skipped ones included.
     pub fn num_steps(&self) -> usize {
         self.machine.step
