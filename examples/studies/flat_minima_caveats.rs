@@ -15,7 +15,7 @@ pub(crate) static STUDY: Study = Study {
             and even on a convex loss a flat minimum can be far worse for new data than a sharp one.",
     papers: &[
         "Dinh et al. 2017, arXiv:1703.04933",
-        "Flat Minima and Generalization: Insights from Stochastic Convex Optimization 2025, arXiv:2511.03548",
+        "Schliserman, Vansover-Hager and Koren 2025, arXiv:2511.03548",
     ],
     ran: "ReLU 64-64-10 with cross-entropy on 1,280 digits in double precision: SGD with momentum 0.9, batches of 64, 400 \
           steps at a rate of 0.1 that falls along half a cosine. First layer and its biases times a, last layer over a; \
@@ -26,15 +26,21 @@ pub(crate) static STUDY: Study = Study {
           minima, 0 is sharp, and the flat one has −0.05 in all coordinates that a sample shows, and large weights in the \
           others. Margin: ½ Σ max(z_j − w_j, 0)² + ½ Σ max(z_j + w_j − 4, 0)², 5 samples z uniform from 0 to 1: 2 is flat, \
           the largest samples are a sharp minimum. Gradient descent, SAM and SA-GD (10 steps of ascent from 2 starts) take \
-          4,000 steps at 0.5 from Σ w_j / 8 = −½, and 1,500 steps at 1 from 0, with radii ρ of 0.05 and 0.2. The rise is \
-          the largest that ascents from 8 starts find in the ball of ρ.",
+          2,500 steps at 0.5 from Σ w_j / 8 = −½, and 1,000 steps at 1 from 0. Balls have radii ρ of 0.05 and 0.2; those \
+          of SAM and SA-GD are 0.2 and 0.6, since starts at random in 64 dimensions see about a third of a radius along \
+          single coordinates. The rise is the largest in the ball of ρ that ascents from 8 starts find, or a step along \
+          one coordinate. The second paper also has a loss on which SAM ends in a sharp minimum that is bad; here is tested \
+          only whether it ends in a sharp one.",
     would_change: "A relative measure that changes by more than rounding; a λ_max, trace or worst rise that does not grow \
-                   with a; SA-GD that ends with less population risk than gradient descent on the first convex loss, \
-                   with more on the second, or not in a flat minimum.",
+                   with a; SA-GD that ends with less population risk than gradient descent or than its start on the first \
+                   convex loss, with more than gradient descent on the second, or not in a flat minimum; SAM that ends in \
+                   a flat one.",
     wrong: "That flatness says nothing: λ_max decides which learning rates are stable, and relative measures do not see the \
             rescaling. And that flat minima are bad, because of the first convex loss: its flat minimum uses weights that \
-            no sample has tested. On the second one the same optimizer gains by the same radius. What a flat minimum is \
-            worth depends on whether new data move the loss in the way that the ball moves the weights.",
+            no sample has tested. On the second one the same optimizer gains. What a flat minimum is \
+            worth depends on whether new data move the loss in the way that the ball moves the weights. And that a minimum \
+            is flat because ascents from random points find no rise around it: where the loss is zero nearby, they have \
+            nothing to climb, and miss single coordinates.",
     references: &[
         // Exact: half the square of the radius, 64 / (6 · 7 · 8), and 0.
         Reference::new("unseen: sharp minimum", RISE, 1.0, 5e-4),

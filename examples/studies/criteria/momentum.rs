@@ -1,6 +1,5 @@
 //! Momentum in a valley, with noise, and on digits.
 
-
 use crate::studies::frame::{Check, Measured, Verdict};
 
 mod laws;

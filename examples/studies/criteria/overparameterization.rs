@@ -53,6 +53,8 @@ pub(crate) const WALK: &str = "walk, tanh 4-16-1";
 /// From the start, in lengths of its weights.
 pub(crate) const DISTANCE: &str = "distance over |w|";
 pub(crate) const HIGHEST: &str = "highest loss";
+/// In the middle between neighboring points.
+pub(crate) const BETWEEN: &str = "highest loss between points";
 /// On the straight line between both ends.
 pub(crate) const LINE: &str = "highest loss on the line";
 
@@ -87,7 +89,10 @@ const FAR: f64 = 1.0;
 const LOW: f64 = 1e-10;
 /// The line between the ends of the walk is no part of the manifold.
 const HIGH: f64 = 1e-4;
-const FEW: f64 = 0.5;
+/// Between the points of the walk the loss is no more than this share of that on the line.
+const LOWER: f64 = 0.01;
+/// The largest share of narrow networks at zero loss.
+const FEW: f64 = 0.7;
 const NARROWER: f64 = 10.0;
 /// Standard errors.
 const CLEAR: f64 = 3.0;
@@ -142,17 +147,30 @@ fn of_fit(found: &Measured, fit: &Fit) -> Vec<Check> {
 
 fn of_walk(found: &Measured) -> Vec<Check> {
     let highest = found.values(WALK, HIGHEST).iter();
+    let rank = FITS[0].equations();
+    let ranks = found.values(WALK, RANK).iter();
     vec![
         Check::at_least(
             "distance of the walk's end over the length of the weights",
             found.mean(WALK, DISTANCE),
             FAR,
         ),
-        Check::at_most("highest loss at its points", largest(highest.copied()), LOW),
+        Check::at_most("highest loss at its points", largest(highest.copied()), LOW).minor(),
+        Check::at_most(
+            "highest loss between its points over that on the straight line between its ends",
+            found.mean(WALK, BETWEEN) / found.mean(WALK, LINE),
+            LOWER,
+        ),
         Check::at_least(
             "highest loss on the straight line between its ends",
             found.mean(WALK, LINE),
             HIGH,
+        )
+        .minor(),
+        Check::at_most(
+            format!("largest distance of the rank at its end from {rank}"),
+            largest(ranks.map(|count| (count - rank as f64).abs())),
+            0.0,
         )
         .minor(),
     ]
@@ -170,7 +188,8 @@ fn of_widths(found: &Measured, task: &str, [narrow, wide]: [usize; 2]) -> Vec<Ch
             format!("{narrow}: share of runs at zero loss"),
             found.mean(&narrow, SHARE),
             FEW,
-        ),
+        )
+        .minor(),
         Check::at_least(
             format!("{wide}: share of runs at zero loss"),
             found.mean(&wide, SHARE),
@@ -180,8 +199,7 @@ fn of_widths(found: &Measured, task: &str, [narrow, wide]: [usize; 2]) -> Vec<Ch
             format!("{task}: the share rises from the narrowest to the widest, in standard errors"),
             mean / error,
             CLEAR,
-        )
-        .minor(),
+        ),
         Check::at_least(
             format!("{task}: spread of the last loss of the narrowest over that of the widest"),
             found.mean(&narrow, SPREAD) / found.mean(&wide, SPREAD),
@@ -208,7 +226,8 @@ mod tests {
         /// By how much ranks are too large.
         more: f64,
         distance: f64,
-        highest: f64,
+        /// Between the points of the walk; on the line it is 0.01.
+        between: f64,
         /// At both ends of the widths.
         shares: [f64; 2],
         spreads: [f64; 2],
@@ -217,7 +236,7 @@ mod tests {
     const CLAIMED: Numbers = Numbers {
         more: 0.0,
         distance: 1.8,
-        highest: 1e-12,
+        between: 1e-6,
         shares: [0.2, 1.0],
         spreads: [0.05, 1e-5],
     };
@@ -232,8 +251,10 @@ mod tests {
                 found.push(fit.row, GAP, 1e6 * spread);
             }
             found.push(WALK, DISTANCE, numbers.distance * spread);
-            found.push(WALK, HIGHEST, numbers.highest * spread);
+            found.push(WALK, HIGHEST, 1e-13 * spread);
+            found.push(WALK, BETWEEN, numbers.between * spread);
             found.push(WALK, LINE, 0.01 * spread);
+            found.push(WALK, RANK, FITS[0].equations() as f64);
             for (task, widths) in [(TEACHER, TEACHER_WIDTHS), (SIGNS, SIGNS_WIDTHS)] {
                 let [low, high] = numbers.shares;
                 for (place, width) in ends(&widths).into_iter().enumerate() {
@@ -276,7 +297,7 @@ mod tests {
         assert_eq!(failed(&ranks), (Outcome::PartlyReproduced, 2 * FITS.len()));
         let walk = Numbers {
             distance: 0.1,
-            highest: 1e-6,
+            between: 1e-3,
             ..CLAIMED
         };
         assert_eq!(failed(&walk), (Outcome::PartlyReproduced, 2));
@@ -299,7 +320,7 @@ mod tests {
         let numbers = Numbers {
             more: -3.0,
             distance: 0.0,
-            highest: 0.1,
+            between: 0.1,
             shares: [0.6, 0.6],
             spreads: [0.1, 0.1],
         };

@@ -14,7 +14,7 @@ use burnscape::spectrum::Spectrum;
 use super::gaussian;
 use crate::Failure;
 use crate::studies::criteria::overparameterization::{
-    DISTANCE, FITS, Fit, GAP, HIGHEST, LINE, NULLS, RANK, WALK,
+    BETWEEN, DISTANCE, FITS, Fit, GAP, HIGHEST, LINE, NULLS, RANK, WALK,
 };
 use crate::studies::digits::{Place, Targeted};
 use crate::studies::frame::{Measured, Plan};
@@ -26,6 +26,8 @@ use crate::studies::training::{Course, adam, full_batch, unwatched};
 const INPUTS: u64 = 100;
 const TARGETS: u64 = 101;
 const OTHERS: u64 = 102;
+/// The seeds of first directions start here: those of weights are smaller.
+const DIRECTIONS: u64 = 1 << 32;
 
 const STEPS: usize = 2000;
 const RATE: f64 = 0.01;
@@ -53,7 +55,6 @@ const JACOBIAN: &str = "rank of the Jacobian";
 const NEGATIVE: &str = "negative eigenvalues";
 const LENGTH: &str = "length over |w|";
 const TAKEN: &str = "steps taken";
-const BETWEEN: &str = "highest loss between points";
 const ELSEWHERE: &str = "change of the outputs elsewhere";
 
 type Cells = Vec<(&'static str, f64)>;
@@ -230,9 +231,10 @@ fn walk(
     let space = ParamSpace::of(start)?;
     let origin = ParamVector::from_module(&space, start)?;
     let size = origin.norm()?;
-    let mut direction = ParamVector::gaussian(&space, seed)?;
+    let mut direction = ParamVector::gaussian(&space, DIRECTIONS + seed)?;
     let (mut net, mut weights) = (start.clone(), origin.clone());
-    let (mut step, mut length, mut between) = (STEP, 0.0_f64, 0.0_f64);
+    // Nothing is between the points of a walk without steps.
+    let (mut step, mut length, mut between) = (STEP, 0.0_f64, f64::NAN);
     let mut points = vec![(0.0, risk.loss(start)?.value)];
     for _ in 0..plan.pick(ATTEMPTS, 3) {
         let off = risk.jacobian(&net)?.off_row_space(&direction)?;

@@ -18,7 +18,7 @@ use crate::studies::losses::{half_mse, number};
 use crate::studies::network::{Activation, Mlp};
 use crate::studies::training::{Course, adam, full_batch, unwatched};
 
-const STEPS: usize = 2500;
+const STEPS: usize = 2000;
 const RATE: f64 = 0.02;
 /// Runs of a seed.
 const STARTS: u64 = 6;
