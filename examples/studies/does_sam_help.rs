@@ -108,7 +108,7 @@ static KINDS: [Kind; 2] = [
         name: VIT,
         steps: [300, 500, 800],
         rate: 2e-3,
-        radii: &[0.05, 0.1, 0.2],
+        radii: &[0.01, 0.02, 0.05],
         repetitions: 1,
         measured: 100,
         base: adam_alone,

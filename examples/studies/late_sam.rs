@@ -42,7 +42,7 @@ pub(crate) static STUDY: Study = Study {
     would_change: "With one of the two schedules, λ_max of late SAM that is not below that of SGD by two standard \
                    errors of the pairs, or above 1.3 times that of SAM. In part, at the constant rate: less than half \
                    of SAM's fall of ln λ_max; a barrier between SGD and late SAM of more than a tenth of the training \
-                   loss; half a point of accuracy less than SAM within the 95 % interval; SAM that ends with SGD and \
+                   loss; half a point of accuracy less than SAM within two standard errors; SAM that ends with SGD and \
                    is as flat as SAM.",
     wrong: "That flatness is why a run classifies better or worse: see the test columns beside λ_max. That λ_max tells \
             runs of SAM from others: it falls with the training loss too, whatever the optimizer; see λ_max over the \

@@ -51,18 +51,6 @@ pub(crate) static STUDY: Study = Study {
     references: &[
         Reference::new("gradient descent: best rate", STEPS, 461.0, 0.5),
         Reference::new("gradient descent: best rate", COSINE, -0.980_198, 5e-7),
-        Reference::new(
-            "gradient descent: noise, rate 0.01 (1 − β)",
-            VARIANCES[0],
-            0.005_025_13,
-            5e-9,
-        ),
-        Reference::new(
-            "heavy ball, momentum 0.9: noise, rate 0.01 (1 − β)",
-            VARIANCES[0],
-            0.005_001_32,
-            5e-9,
-        ),
     ],
     run,
     judge,

@@ -40,7 +40,7 @@ pub(crate) static STUDY: Study = Study {
     would_change: "A time more than 0.5 % off the law for aligned layers or 10 % for random ones, or modes in another \
                    order; a mode without a rise of λ̂ in two of five seeds; two of five seeds without an induction \
                    score of 0.3, or that copy less than 1.5 times later than they know bigrams, or in which one layer \
-                   gains more than half of what two gain; a 95 % interval of the rise of λ̂ that contains zero.",
+                   gains more than half of what two gain; a rise of λ̂ within three of its standard errors.",
     wrong: "That λ̂ counts the parameters that a transformer uses. It is measured at networks in the middle of their \
             training and with a strong localizer; where a reading is flagged as localizer-dominated, it is a trace of \
             the Hessian over the localizer more than a dimension. That stages of a transformer are saddles: linear \
