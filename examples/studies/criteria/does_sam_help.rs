@@ -1,4 +1,4 @@
-//! Whether networks that SAM has trained generalize better.
+//! Whether networks that SAM has trained generalize better. Fixed after pilots with the seeds 2 to 4.
 
 use crate::studies::frame::{Check, Measured, Verdict};
 
@@ -6,8 +6,9 @@ use crate::studies::frame::{Check, Measured, Verdict};
 pub(crate) const MLP: &str = "MLP";
 /// A vision transformer, by AdamW.
 pub(crate) const VIT: &str = "ViT";
-/// With the radius of SAM that decides.
-pub(crate) const MODELS: [(&str, f64); 2] = [(MLP, 0.2), (VIT, 0.1)];
+/// With the radius of SAM that decides: of those that are run, the one whose test loss had the lowest mean rank over the
+/// sizes on pilot seeds, and the smaller of two.
+pub(crate) const MODELS: [(&str, f64); 2] = [(MLP, 0.2), (VIT, 0.01)];
 /// Digits to train on.
 pub(crate) const SIZES: [usize; 3] = [100, 300, 1280];
 
