@@ -1,4 +1,4 @@
-//! A rate that is divided early or late in training.
+//! A rate that is divided early or late in training. Fixed after pilots with the seeds 2 to 4.
 
 use crate::studies::frame::{Check, Measured, Verdict};
 use crate::studies::numbers::number;
