@@ -1,4 +1,4 @@
-//! Restarts of the rate beside one cosine and independent runs.
+//! Restarts of the rate beside one cosine and independent runs. Fixed after pilots with the seeds 2 to 4.
 
 use crate::studies::frame::{Check, Measured, Verdict};
 
@@ -49,13 +49,15 @@ pub(crate) fn judge(found: &Measured) -> Verdict {
     let row = |name: &str| of_rate(DECIDING, name);
     let leaves = |rate: f64| {
         let row = of_rate(rate, RESTARTS);
-        let what = format!("{row}: {LEAST}, standard errors above {LEAVES}");
-        Check::at_least(what, in_errors(found, &row, LEAST, LEAVES), CLEAR)
+        let (mean, error) = of_all(found, &row, LEAST);
+        let what = format!("{row}: {LEAST}, less {CLEAR} standard errors");
+        Check::at_least(what, mean - CLEAR * error, LEAVES)
     };
     let below = |first: &str, second: &str, column: &str| {
         let row = row(&minus(first, second));
         let what = format!("{row}: {column}, standard errors below 0");
-        Check::at_least(what, -in_errors(found, &row, column, 0.0), SUGGESTED)
+        let (mean, error) = of_all(found, &row, column);
+        Check::at_least(what, -mean / error, SUGGESTED)
     };
     let (change, _) = of_all(found, &row(&minus(SNAPSHOTS, SINGLE)), TEST_LOSS);
     let (single, _) = of_all(found, &row(SINGLE), TEST_LOSS);
@@ -77,12 +79,6 @@ pub(crate) fn judge(found: &Measured) -> Verdict {
         // Otherwise no ensemble is better here, and the snapshots cannot be.
         below(FULL, SINGLE, TEST_LOSS).minor(),
     ])
-}
-
-/// How far a mean is above a bound, in its standard errors.
-fn in_errors(found: &Measured, row: &str, column: &str, bound: f64) -> f64 {
-    let (mean, error) = of_all(found, row, column);
-    (mean - bound) / error
 }
 
 /// A mean with its standard error. Not numbers for too few seeds, or if one has no number.
