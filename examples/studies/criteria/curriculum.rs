@@ -1,4 +1,4 @@
-//! Easy examples first.
+//! Easy examples first. Fixed after pilots with the seeds 2 to 4.
 
 use crate::studies::frame::{Check, Measured, Verdict};
 use crate::studies::numbers::with_error;
