@@ -43,10 +43,10 @@ pub(crate) static STUDY: Study = Study {
           seeds. Loss and accuracy are of all other digits, λ_max of the Hessian is of the training digits \
           (transformer: of 100 at most). Every seed has other training digits and weights. Gains are differences \
           within seeds.",
-    would_change: "A model for which SAM is better than the base optimizer with twice the steps for fewer than two of \
-                   the three sizes; better is by two standard errors of the pairs in accuracy or in loss, and in \
-                   neither worse by as much. In part: a gain that is below zero by two of its standard errors, for any \
-                   model and size; fewer than four of the six in which it is better than as many steps.",
+    would_change: "For each model, whether SAM is better than the base optimizer with twice the steps for two of the \
+                   three sizes; better is by two standard errors of the pairs in accuracy or in loss, and in neither \
+                   worse by as much. In part: whether no gain is below zero by two of its standard errors, for any \
+                   model and size, and whether SAM is better than as many steps for four of the six.",
     wrong: "That one clear setting is a finding: of twelve differences between equals about one is above two standard \
             errors of five seeds by chance. That a lower test loss means better decisions: it also falls where a \
             network is less sure of itself. That flatter is better: see λ_max beside the gains, and training losses, \

@@ -39,11 +39,11 @@ pub(crate) static STUDY: Study = Study {
           of ascent (SAM loss), and loss and accuracy on the other 517 digits; each seed has a split of its own. \
           Barriers are the largest excess, at 21 points of a straight line, of the training loss over that between its \
           ends.",
-    would_change: "With one of the two schedules, λ_max of late SAM that is not below that of SGD by two standard \
-                   errors of the pairs, or above 1.3 times that of SAM. In part, at the constant rate: less than half \
-                   of SAM's fall of ln λ_max; a barrier between SGD and late SAM of more than a tenth of the training \
-                   loss; half a point of accuracy less than SAM within two standard errors; SAM that ends with SGD and \
-                   is as flat as SAM.",
+    would_change: "Whether, with both schedules, λ_max of late SAM is below that of SGD by two standard errors of the \
+                   pairs and at most 1.3 times that of SAM; more steps at the divided rate would let it go further. \
+                   In part, at the constant rate: less than half of SAM's fall of ln λ_max; a barrier between SGD and \
+                   late SAM of more than a tenth of the training loss; half a point of accuracy less than SAM within \
+                   two standard errors; SAM that ends with SGD and is as flat as SAM.",
     wrong: "That flatness is why a run classifies better or worse: see the test columns beside λ_max. That λ_max tells \
             runs of SAM from others: it falls with the training loss too, whatever the optimizer; see λ_max over the \
             training loss, and SGD with twice the epochs. That a share of the training is what SAM needs: the distance \

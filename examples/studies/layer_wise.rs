@@ -47,11 +47,11 @@ pub(crate) static STUDY: Study = Study {
           its end; random is the middle of a line as long in a random direction. Columns with alignment have the \
           second network permuted by weight matching. A most and a least sensitive layer is chosen for each seed on \
           the other seeds.",
-    would_change: "A rise by initial values in the most sensitive layer less than 3 standard errors above that in the \
-                   least sensitive one, or a least sensitive layer that loses more than 0.02 of test accuracy; a layer \
-                   whose average raises the loss by more than a quarter of what that of all layers does; middle \
-                   layers whose common average is less than 2 standard errors above that of the first or the last \
-                   three.",
+    would_change: "Whether initial values raise the loss in the most sensitive layer by 3 standard errors more than \
+                   in the least sensitive one, and cost 0.3 of test accuracy there and at most 0.02 here; whether \
+                   averaging one layer raises the loss by at most a quarter of what averaging all does; and whether \
+                   averaging the middle three raises it by 2 standard errors more than averaging the first or the \
+                   last three. Deeper networks may differ.",
     wrong: "That middle layers matter most: one by one they may matter least, and a barrier of three layers is no sum \
             over them. That the three places are alike: the first layers have 64 inputs, and the last one has 10 \
             outputs and fewer weights. And that a layer whose reset costs nothing could have been left out: its \

@@ -36,9 +36,10 @@ pub(crate) static STUDY: Study = Study {
           trace from 64 probes, the distance from the start, the spectral norm and the stable rank of the middle \
           layer's change, loss and accuracy on 517 other digits; and between the ends of each pair the training loss \
           on the straight line. Controls: SGD with other batches, and SGD and Adam with a quarter of the rate.",
-    would_change: "A λ_max of Adam that is not above SGD's by three standard errors of the differences within seeds; a \
-                   test accuracy that is not below by two; a barrier between both ends that is lower than the loss \
-                   of the ends; a change by Muon with a stable rank of less than twice that by Adam.",
+    would_change: "Whether λ_max of Adam and of AdamW is above SGD's by three standard errors of the differences \
+                   within seeds, and Adam's test accuracy below by two; whether the barrier between the ends of SGD \
+                   and Adam is at least the loss of the ends; and whether Muon's change of a layer has at least twice \
+                   the stable rank of Adam's. Larger networks and longer trainings may differ.",
     wrong: "That an optimizer has a sharpness of its own: compare the rows with a quarter of the rate; and runs of one \
             length instead of one training loss compare the losses. That a barrier between the ends of two optimizers \
             sets them apart: compare that between two orders of the batches. And that λ_max is the sharpness that \
