@@ -4,7 +4,7 @@
 //!
 //! - a gradient by Burn, in ms, and what a Hessian-vector and a Gauss-Newton product take over it;
 //! - the Hessian-vector product over the matrix products and convolutions of its linear program
-//!   timed alone, which no engine on the same backend can go below, and the rest for each step of the
+//!   timed alone, in a program that is prepared anew each time and keeps all results, and the rest for each step of the
 //!   program; these kernels over the gradient (the *floor* of the first ratio) and their operations over
 //!   those of the gradient's own kernels;
 //! - tracing and linearizing, in gradients;

@@ -3,6 +3,8 @@
 //! It has rectified linear units and squared errors, which a server computes with the same kernels as this process:
 //! programs on Flex here have functions of our own for the hyperbolic tangent, the exponential and convolutions.
 
+use std::collections::BTreeSet;
+
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -81,9 +83,13 @@ impl Problem {
         let config = EigenpairsConfig::new(5, Which::Largest).with_tolerance(1e-4);
         let top = config.run(&hessian).unwrap();
         assert!(top.outcome.is_converged(), "{:?}", top.outcome);
-        for work in risk.device_work() {
+        let work = risk.device_work();
+        for work in &work {
             assert!(work.batches > 0, "{work:?}");
         }
+        // Devices of one server have names of their own.
+        let names: BTreeSet<&str> = work.iter().map(|work| work.device.as_str()).collect();
+        assert_eq!(names.len(), work.len(), "{work:?}");
         vec![
             ("loss", vec![risk.loss(net).unwrap().value, found.value]),
             ("gradient", found.gradient.to_host().unwrap()),

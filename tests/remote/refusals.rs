@@ -14,7 +14,7 @@ use burnscape::space::ParamVector;
 
 use super::alone::alone;
 use super::limit::within;
-use super::problem::{Problem, Spread, numbers};
+use super::problem::{Problem, Spread, device_of, numbers};
 use super::runs::{LIMIT, WAIT};
 use super::servers::{Server, host};
 
@@ -118,6 +118,7 @@ fn a_device_that_is_refused_at_its_first_use_is_an_error() {
                     .hessian(&problem.net)
                     .unwrap_err();
                 println!("{error}");
+                assert_eq!(device_of(&error), Some(1), "{error}");
             });
         },
     );

@@ -1,5 +1,5 @@
 //! Gradients that Burn computes wrongly are refused by name, exactly those. When a test here fails because Burn's
-//! gradient is right, Burn has mended it: `src/upstream.rs` and its section of `docs/upstream.md` can go.
+//! gradient is right, Burn has mended it: `src/run/upstream.rs` and its section of `docs/upstream.md` can go.
 
 use burn::module::Param;
 use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};

@@ -79,7 +79,7 @@ fn a_density_reads_once_for_each_product() {
 }
 
 #[test]
-fn an_iteration_of_lobpcg_reads_four_times_for_each_pair() {
+fn an_iteration_of_lobpcg_reads_once_and_three_times_for_each_pair() {
     let a = spectrum(300);
     let pairs = 3;
     let run = |a: &Spectrum, iterations: usize| {

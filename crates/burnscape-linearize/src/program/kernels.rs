@@ -9,7 +9,7 @@ use super::{Port, Program, Rename};
 
 impl Program {
     /// Only the matrix products and convolutions of the program, with every operand as a separate
-    /// input. Its running time is a lower bound for the program on the same backend.
+    /// input. The program itself may still take less time: kernels of our own join sums of two convolutions.
     #[must_use]
     pub fn kernels(&self) -> Self {
         let mut inputs: Vec<Port> = Vec::new();

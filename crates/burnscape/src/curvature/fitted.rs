@@ -99,13 +99,17 @@ fn divided<M: Module>(
     let whole = site.source;
     let parts = SourceInParts { whole, examples };
     let found = attempt(&site.in_parts(&parts), setup, &mut 0)?;
+    in_parts(site, found, examples, unfit(site))
+}
+
+/// What is returned of parts that fit but may not be used; the least budget is not known.
+fn unfit<M: Module>(site: &Site<'_, '_, M>) -> CurvatureError {
     let budget = site.operators.memory_budget.unwrap_or(0) as u64;
-    let failed = CurvatureError::MemoryBudget {
+    CurvatureError::MemoryBudget {
         budget,
         least: budget.saturating_add(1),
         why: "",
-    };
-    in_parts(site, found, examples, failed)
+    }
 }
 
 /// The points at other weights, divided as before.
@@ -115,6 +119,7 @@ fn again<M: Module>(
     kept: KeptShard,
 ) -> Result<Fitted, CurvatureError> {
     let division = kept.division;
+    let is_other_data = kept.num_batches() == 0;
     let made = |site: &Site<'_, '_, M>| {
         let num_batches = site.source.num_batches();
         let mut room = Room::new(site.operators, num_batches, division.stores);
@@ -127,7 +132,12 @@ fn again<M: Module>(
             made(&site.in_parts(&SourceInParts { whole, examples }))
         }
     }?;
-    Ok(Fitted { points, division })
+    let found = Fitted { points, division };
+    match division.examples {
+        // What was compared before were the parts of other data.
+        Some(examples) if is_other_data => in_parts(site, found, examples, unfit(site)),
+        _ => Ok(found),
+    }
 }
 
 /// The points with residuals stored as far as they fit, or else without. `examples` becomes the size of the largest

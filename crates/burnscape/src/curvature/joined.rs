@@ -16,7 +16,8 @@ use crate::space::{epsilon, to_host};
 
 /// What was found of parts of batches.
 pub(super) struct Compared {
-    /// Whether the loss of joined parts is the mean of theirs, or the sum as the reduction says.
+    /// Whether the loss of joined parts is the mean of theirs, or the sum as the reduction says, and parts of a mean
+    /// have the weight of their batch together.
     pub(super) is_mean: bool,
     /// The most memory that the loss of joined parts took, as predicted from its program, in bytes.
     pub(super) peak: u64,
@@ -43,12 +44,19 @@ pub(super) fn compare_joined<M: Module>(
     let tolerance = epsilon(site.space.dtype()?).sqrt();
     let (mut first, mut is_mean) = (0, true);
     each(site.source, |index, batch| {
-        let (count, _) = batch.examples_and_weight(index)?;
+        let (count, weight) = batch.examples_and_weight(index)?;
         let num_parts = count.div_ceil(examples);
         let Some(parts) = points.batches.get(first..first + num_parts) else {
             return Err(number_of_batches(points.batches.len(), first + num_parts));
         };
         first += num_parts;
+        // Beside other batches, the parts must count as much together as their batch.
+        let counted: f64 = parts.iter().map(|part| part.weight).sum();
+        let is_weighted = site.reduction == Reduction::Mean;
+        if is_weighted && (counted - weight).abs() > tolerance * weight.abs() {
+            is_mean = false;
+            return Ok(ControlFlow::Break(()));
+        }
         for group in groups(num_parts, joined) {
             let own = group.start * examples..count.min(group.end * examples);
             let found = if own == (0..count) {

@@ -83,8 +83,8 @@ impl Ntk<'_> {
     ///
     /// # Cost
     ///
-    /// `m` backward passes, several per pass over the data, and one matrix product. Memory: the whole Jacobian, `m`
-    /// times the number of parameters.
+    /// `m` backward passes, several per pass over the data, and one matrix product, for which NVIDIA GPUs round the Jacobian
+    /// to ten bits (TF32). Memory: the whole Jacobian, `m` times the number of parameters.
     ///
     /// # Errors
     ///

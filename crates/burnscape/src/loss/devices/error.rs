@@ -69,7 +69,8 @@ pub enum DeviceError {
     /// A device did not answer within the limit. It is not asked again.
     #[error(
         "device {index} ({device}) has not answered for {seconds} s{}; {blocked_threads} threads may wait for it until \
-         the process ends; raise `with_wait_limit`, or go on without it: `without_device({index})`, or a list without it",
+         the process ends; make the list anew with a longer `with_wait_limit`, or go on without it: \
+         `without_device({index})`, or a list without it",
         at(*batch)
     )]
     TimedOut {

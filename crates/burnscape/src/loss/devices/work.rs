@@ -9,7 +9,9 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 /// The longest name of a device in reports and errors.
-const LONGEST_NAME: usize = 100;
+const LONGEST_NAME: usize = 400;
+/// What is kept of the end of a longer name: that of a remote device ends with its index.
+const END_OF_NAME: usize = 100;
 
 /// What a device of a list has done; see [`Risk::device_work`](crate::loss::Risk::device_work).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -102,12 +104,19 @@ pub(super) fn name(device: &Device) -> String {
     let full = format!("{:?}", device.clone().inner());
     let short = full.strip_prefix("Device<");
     let short = short.and_then(|name| name.strip_suffix('>'));
-    let name = short.unwrap_or(&full);
-    if name.chars().count() <= LONGEST_NAME {
+    shortened(short.unwrap_or(&full))
+}
+
+/// A name without its middle, if it is too long.
+fn shortened(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= LONGEST_NAME {
         return name.to_string();
     }
-    let kept = name.chars().take(LONGEST_NAME - 1);
-    kept.chain(['…']).collect()
+    let first = LONGEST_NAME - END_OF_NAME - 1;
+    let last = letters.len() - END_OF_NAME;
+    let start = letters[..first].iter().chain(&['…']);
+    start.chain(&letters[last..]).collect()
 }
 
 #[cfg(test)]
@@ -131,6 +140,17 @@ mod tests {
         assert!(!copy.is_dead());
         listed.give_up();
         assert!(copy.is_dead());
+    }
+
+    #[test]
+    fn long_names_keep_both_ends() {
+        let short = "a".repeat(LONGEST_NAME);
+        assert_eq!(shortened(&short), short);
+        let long = format!("Remote({}, device_index: 3 }})", "x".repeat(LONGEST_NAME));
+        let found = shortened(&long);
+        assert_eq!(found.chars().count(), LONGEST_NAME);
+        assert!(found.starts_with("Remote(x"), "{found}");
+        assert!(found.ends_with(", device_index: 3 })"), "{found}");
     }
 
     #[cfg(feature = "flex")]

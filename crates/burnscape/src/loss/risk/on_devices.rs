@@ -138,6 +138,11 @@ impl<M, K> Risk<'_, M, K> {
     /// accepts without an answer. A server that no longer reads accepts none once buffers are full: sending to it, and
     /// releasing tensors that are there, then waits until the connection ends.
     ///
+    /// The limit is for the threads of devices. What the calling thread reads from the device of the model has none: inner
+    /// products of Krylov methods, numbers of a result, calibration. Neither has a list of one device. So if the model is
+    /// on a server, a server that is silent can block the call; keep the model on a device of this process, or
+    /// measure on a thread of your own.
+    ///
     /// # Cost
     ///
     /// A thread for every wait.

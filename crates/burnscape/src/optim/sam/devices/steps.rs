@@ -16,7 +16,8 @@ impl Sam {
     /// do the base optimizer and all memories.
     ///
     /// A list of one device is as good as none. Devices are no part of a record: a run may resume on other ones. After a
-    /// device has failed, call this again with those that are left: the failed step has changed nothing.
+    /// device has failed, call this again with those that are left: the failed step has changed nothing. Waits for a
+    /// device have no limit: a step ends when a connection does, and a server that is alive and silent blocks it.
     ///
     /// # Errors
     ///
