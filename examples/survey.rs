@@ -79,7 +79,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     destinations::check(arguments)?;
     let device = arguments.device.open()?;
-    let split = Split::load(&device)?;
+    let split = Split::load(&device)?.first(arguments.images as usize);
     let experiment = Experiment::new(arguments, &split)?;
     print!("{}", report::heading(arguments, &split));
 

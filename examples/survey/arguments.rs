@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, value_parser};
 
+use super::data::NUM_TRAIN;
 use super::device_name::DeviceName;
 use super::models::ModelName;
 use super::optimizer_name::OptimizerName;
@@ -31,6 +32,10 @@ pub(crate) struct Arguments {
     /// Passes over the training data.
     #[arg(long, default_value_t = 30, value_parser = value_parser!(u32).range(1..=100_000))]
     pub(crate) epochs: u32,
+
+    /// Images to learn from, the first ones. Fewer are for a quick look.
+    #[arg(long, default_value_t = NUM_TRAIN as u32, value_parser = value_parser!(u32).range(128..=1280))]
+    pub(crate) images: u32,
 
     /// Optimizers to compare, separated by commas or given again. The others are compared with the
     /// first.

@@ -15,7 +15,7 @@ pub(crate) const ATTRIBUTION: &str = "Optical Recognition of Handwritten Digits,
      Repository, CC BY 4.0";
 
 /// Images to learn from: 20 batches of 64.
-const NUM_TRAIN: usize = 1280;
+pub(crate) const NUM_TRAIN: usize = 1280;
 const NUM_PIXELS: usize = 64;
 const BRIGHTEST: f32 = 16.0;
 
@@ -50,6 +50,16 @@ impl Split {
             num_train: train.len(),
             num_test: test.len(),
         })
+    }
+
+    /// Learns from the first images only. All of them if there are no more.
+    pub(crate) fn first(mut self, images: usize) -> Self {
+        self.num_train = images.min(self.num_train);
+        self.train = Digits {
+            images: self.train.images.narrow(0, 0, self.num_train),
+            labels: self.train.labels.narrow(0, 0, self.num_train),
+        };
+        self
     }
 }
 

@@ -2,8 +2,9 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 use burnscape::curvature::{CurvatureError, Hessian, MemoryPlan};
+use burnscape::dynamics::{CurvatureMonitorConfig, Moment, Monitor};
 use burnscape::krylov::LinearOperator;
-use burnscape::loss::{Mode, Reduction, Risk, Split};
+use burnscape::loss::{Batch, BatchMapper, LossError, Mode, Reduction, Risk, Split};
 use burnscape::space::{ParamSpace, ParamVector};
 use burnscape_testkit::models::Dropped;
 
@@ -210,6 +211,106 @@ fn weights_that_differ_far_apart_are_found() {
         assert!(message.contains("is not the mean"), "{message}");
         budget = budget * 5 / 4;
     }
+}
+
+/// A batch whose weight is a function of its number of examples.
+#[derive(Clone, Debug)]
+struct Weighed(Labeled, fn(usize) -> f64);
+
+impl Batch for Weighed {
+    const IS_ONLY_TENSORS: bool = true;
+
+    fn map_tensors<T: BatchMapper>(self, mapper: &mut T) -> Self {
+        Self(self.0.map_tensors(mapper), self.1)
+    }
+
+    fn weight(&self) -> Result<f64, LossError> {
+        Ok((self.1)(self.0.num_examples()?.unwrap_or(1)))
+    }
+}
+
+/// Two batches of different sizes.
+fn weighed(weight: fn(usize) -> f64) -> Vec<Weighed> {
+    let batches = data(&[EXAMPLES, EXAMPLES / 4]).into_iter();
+    batches.map(|batch| Weighed(batch, weight)).collect()
+}
+
+fn risk_of(reduction: Reduction, data: &[Weighed]) -> SplitRisk<'_> {
+    let outputs = |net: &Dropped, batch: &Weighed| net.forward(batch.0.x.clone());
+    let criterion = move |z: Tensor<2>, batch: Weighed| {
+        let losses = losses(z, batch.0.y);
+        match reduction {
+            Reduction::Mean => losses.mean(),
+            Reduction::Sum => losses.sum(),
+        }
+    };
+    Risk::split(outputs, criterion, data).with_reduction(reduction)
+}
+
+/// A budget that whole batches exceed by little.
+fn splitting_budget(risk: &SplitRisk<'_>) -> usize {
+    let plan = |risk: &SplitRisk<'_>| risk.hessian(&net()).unwrap().memory_plan();
+    let is_split = |budget: usize| {
+        let plan = plan(&risk.clone().with_memory_budget(budget));
+        plan.examples_per_batch.is_some()
+    };
+    let mut budget = plan(risk).peak_bytes as usize;
+    while !is_split(budget) {
+        budget = budget * 9 / 10;
+    }
+    budget
+}
+
+#[test]
+fn batches_are_split_only_if_their_parts_weigh_as_much() {
+    let net = net();
+    let (adding, constant) = (weighed(|len| 0.3 * len as f64), weighed(|_| 1.0));
+    let risk = risk_of(Reduction::Mean, &adding);
+    let budget = splitting_budget(&risk);
+    let whole = product(&risk.hessian(&net).unwrap());
+    let parts = risk.with_memory_budget(budget).hessian(&net).unwrap();
+    assert_near(&product(&parts), &whole);
+
+    // The parts of the larger batch would count more than those of the smaller one.
+    let risk = risk_of(Reduction::Mean, &constant);
+    assert!(risk.hessian(&net).is_ok());
+    let refused = risk.with_memory_budget(budget).hessian(&net).map(drop);
+    let Err(CurvatureError::MemoryBudget { why, .. }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(why.contains("is not the mean"), "{why}");
+
+    // A sum has no weights.
+    let risk = risk_of(Reduction::Sum, &constant);
+    let budget = splitting_budget(&risk);
+    let whole = product(&risk.hessian(&net).unwrap());
+    let parts = risk.with_memory_budget(budget).hessian(&net).unwrap();
+    assert_near(&product(&parts), &whole);
+}
+
+/// A monitor divides the data of a measurement as those before, which may have had other weights.
+#[test]
+fn a_monitor_compares_the_parts_of_other_data() {
+    let net = net();
+    let (adding, constant) = (weighed(|len| len as f64), weighed(|_| 1.0));
+    let risks = [&adding, &constant];
+    let [adding, constant] = risks.map(|data| risk_of(Reduction::Mean, data).with_checks(false));
+    let budget = splitting_budget(&adding);
+    let [adding, constant] = [adding, constant].map(|risk| risk.with_memory_budget(budget));
+    let moment = Moment::new(0, 0.1, &net);
+    let mut monitor = CurvatureMonitorConfig::new().init().unwrap();
+    monitor.measure(&adding, &moment).unwrap();
+    // Parts that weigh as much are divided as before. A copy has no programs.
+    let fresh = monitor.clone().measure(&adding, &moment).unwrap();
+    let again = monitor.measure(&adding, &moment).unwrap();
+    assert!((again.sharpness / fresh.sharpness - 1.0).abs() < 1e-6);
+
+    let refused = monitor.measure(&constant, &moment).map(drop);
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("is not the mean"), "{message}");
+    // The next measurement starts anew.
+    let after = monitor.measure(&adding, &moment).unwrap();
+    assert!((after.sharpness / fresh.sharpness - 1.0).abs() < 1e-3);
 }
 
 #[test]

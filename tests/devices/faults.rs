@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use burnscape::curvature::CurvatureError;
 use burnscape::krylov::{HasAdjoint, LanczosFactorization, LinearOperator};
 use burnscape::loss::{DeviceError, LossError, Reduction, Risk};
@@ -123,6 +123,51 @@ fn an_operator_whose_data_cannot_be_read_again_stays_usable() {
         assert!(text.contains("the disk is gone"), "{text}");
         let error = of_operator(error);
         assert!(matches!(error, DeviceError::Failed { .. }), "{error:?}");
+    }
+    is_broken.store(false, Ordering::Relaxed);
+    let again = hessian.matvec(&v).unwrap().to_host().unwrap();
+    assert_eq!(again, expected);
+}
+
+#[test]
+fn a_product_that_fails_names_device_and_batch() {
+    let (net, stored) = (net(), batches(&SIZES));
+    let is_broken = AtomicBool::new(false);
+    let data = || {
+        let mut read = stored.clone();
+        if is_broken.load(Ordering::Relaxed) {
+            // NdArray, whose batch it is, has no half precision, and panics.
+            read[4].x = read[4].x.clone().cast(DType::F16);
+        }
+        read
+    };
+    let risk = Risk::new(&mean, &data).with_devices(both());
+    let hessian = risk.with_residual_budget(0).hessian(&net).unwrap();
+    let v = vector(hessian.space(), 3.0);
+    let vectors = [3.0, 5.0].map(|phase| vector(hessian.space(), phase));
+    let expected = hessian.matvec(&v).unwrap().to_host().unwrap();
+    is_broken.store(true, Ordering::Relaxed);
+    let errors = [
+        hessian.matvec(&v).map(drop).unwrap_err(),
+        hessian.matmat(&vectors).map(drop).unwrap_err(),
+    ];
+    for error in errors {
+        let text = error.to_string();
+        for part in ["device 1", "NdArray", "batch 4", "without_device(1)"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let error = of_operator(error);
+        assert!(
+            matches!(
+                error,
+                DeviceError::Failed {
+                    index: 1,
+                    batch: Some(4),
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
     }
     is_broken.store(false, Ordering::Relaxed);
     let again = hessian.matvec(&v).unwrap().to_host().unwrap();

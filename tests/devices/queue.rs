@@ -157,6 +157,26 @@ fn lists_that_are_no_queue_are_refused() {
 }
 
 #[test]
+fn any_number_of_jobs_may_be_asked_for() {
+    let queue = DeviceQueue::new(both()).unwrap();
+    let found = queue.run(usize::MAX, |index, _| match index {
+        7 => Err(Fault::Own(index)),
+        _ => Ok(index),
+    });
+    assert_eq!(found, Err(Fault::Own(7)));
+}
+
+#[test]
+fn a_queue_without_time_to_wait_is_refused() {
+    let queue = DeviceQueue::new(both()).unwrap();
+    let queue = queue.with_wait_limit(Duration::ZERO);
+    let found = queue.run(1, |_, _| -> Result<usize, Fault> {
+        panic!("nothing may begin")
+    });
+    assert_eq!(found, Err(Fault::Device(DeviceError::NoWait)));
+}
+
+#[test]
 fn an_account_lists_the_jobs_of_each_device() {
     let queue = DeviceQueue::new(both()).unwrap();
     queue.run(7, |index, _| Ok::<_, Fault>(index)).unwrap();

@@ -1,7 +1,9 @@
 //! Lists of devices that cannot be used, and what the errors say.
 
+use std::time::Duration;
+
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use burnscape::curvature::CurvatureError;
 use burnscape::krylov::LinearOperator;
 use burnscape::landscape::{Direction, DirectionKind, LandscapeConfig, LandscapeError};
@@ -10,7 +12,7 @@ use burnscape::space::{Grid, ParamSpace, SpaceError};
 use burnscape_testkit::models::TwoLayers;
 
 use super::fixture::{Labeled, SIZES, batches, both, mean, net, second, split, vector};
-use crate::element::device;
+use crate::element::{DTYPE, device};
 
 /// The error of everything that is measured on a list of devices.
 fn refused(devices: &[Device]) -> (DeviceError, String) {
@@ -100,6 +102,23 @@ fn a_listed_device_with_autodiff_is_that_device() {
 }
 
 #[test]
+fn a_wait_limit_of_zero_is_refused() {
+    let (net, data) = (net(), batches(&SIZES));
+    for devices in [vec![device()], both().to_vec()] {
+        let risk = Risk::new(&mean, &data).with_devices(devices);
+        let risk = risk.with_wait_limit(Duration::ZERO);
+        let error = of_risk(risk.loss(&net));
+        assert_eq!(error, DeviceError::NoWait);
+        assert_says(&error.to_string(), &["zero", "with_wait_limit"]);
+        assert_eq!(of_risk(risk.loss_and_gradient(&net)), error);
+        assert_eq!(of_matrix(risk.hessian(&net)), error);
+        // The last limit counts.
+        let risk = risk.with_wait_limit(Duration::from_secs(600));
+        assert!(risk.loss(&net).is_ok());
+    }
+}
+
+#[test]
 fn the_last_list_counts() {
     let (net, data) = (net(), batches(&SIZES));
     let none: [Device; 0] = [];
@@ -110,6 +129,25 @@ fn the_last_list_counts() {
     let alone = risk.with_devices([device()]);
     let plain = Risk::new(&mean, &data);
     assert_eq!(alone.loss(&net), plain.loss(&net));
+    // Not through a device of an earlier list: NdArray has no half precision.
+    let there = net.clone().fork(&second());
+    let cast = |net: &TwoLayers, batch: Labeled| {
+        let x = batch.x.cast(DTYPE);
+        mean(net, Labeled { x, ..batch })
+    };
+    let halves: Vec<Labeled> = data
+        .iter()
+        .map(|batch| Labeled {
+            x: batch.x.clone().cast(DType::F16),
+            y: batch.y.clone(),
+        })
+        .collect();
+    let plain = Risk::new(&cast, &halves);
+    let moved = plain.clone().with_devices([second()]);
+    let error = moved.loss(&there).unwrap_err();
+    assert!(matches!(error, LossError::Space(_)), "{error:?}");
+    let back = moved.with_devices([device()]);
+    assert_eq!(back.loss(&net), plain.loss(&net));
 }
 
 fn of_risk<T>(result: Result<T, LossError>) -> DeviceError {

@@ -96,6 +96,53 @@ fn a_wrong_token_is_refused_and_the_right_one_works() {
 }
 
 #[test]
+fn no_token_is_in_an_error_or_in_the_name_of_a_device() {
+    alone(
+        "refusals::no_token_is_in_an_error_or_in_the_name_of_a_device",
+        || {
+            let (token, other) = ("xylophone-4711", "zeppelin-1174");
+            let authorizer = TokenAuthorizer::new(token).unwrap();
+            let server = RemoteServer::new([Device::flex()]).with_authorizer(authorizer);
+            let mut server = Server::of(&server);
+            let stranger = host(server.address()).with_credential(other);
+            let host = host(server.address()).with_credential(token);
+            let mut told = vec![format!("{host:?}")];
+            for error in [refused(&stranger, 0), refused(&host, 1)] {
+                told.push(format!("{error} {error:?}"));
+            }
+            let device = Device::remote_options(&host).init().unwrap();
+            told.push(format!("{device:?}"));
+            let of_lists = within(LIMIT, "a device with a token", move || {
+                let mut told = Vec::new();
+                let devices = [Device::flex(), device];
+                let problem = Problem::on(&devices[0]);
+                let risk = problem.spread(Spread::Over(&devices));
+                let risk = risk.with_wait_limit(WAIT);
+                let hessian = risk.hessian(&problem.net).unwrap();
+                for work in risk.device_work() {
+                    told.push(format!("{work} {work:?}"));
+                }
+                let twice = risk
+                    .clone()
+                    .with_devices([devices[1].clone(), devices[1].clone()]);
+                let error = twice.loss(&problem.net).unwrap_err();
+                told.push(format!("{error} {error:?}"));
+                let v = ParamVector::rademacher(hessian.space(), 7).unwrap();
+                server.stop();
+                let error = hessian.matvec(&v).map(drop).unwrap_err();
+                assert_eq!(device_of(&error), Some(1), "{error}");
+                told.push(format!("{error} {error:?}"));
+                told
+            });
+            for text in told.iter().chain(&of_lists) {
+                println!("{text}");
+                assert!(!text.contains(token) && !text.contains(other), "{text}");
+            }
+        },
+    );
+}
+
+#[test]
 fn a_device_that_is_refused_at_its_first_use_is_an_error() {
     alone(
         "refusals::a_device_that_is_refused_at_its_first_use_is_an_error",

@@ -47,7 +47,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     (
         "survey",
-        "--device flex --epochs 1 --seeds 1 --path-epochs 2 --verbose --surface-points 7 --out target \
+        "--device flex --epochs 1 --seeds 1 --images 128 --path-epochs 2 --verbose --surface-points 7 --out target \
          --figures target --json target/survey-tiny.json --report target/survey-tiny.html",
     ),
 ];

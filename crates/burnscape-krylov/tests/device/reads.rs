@@ -1,8 +1,8 @@
 //! Host synchronizations of each method on a device whose block splits vectors with one of them.
 
 use burnscape_krylov::{
-    DensityConfig, EigenpairsConfig, FlowConfig, LanczosFactorization, LinearOperator, SolveConfig,
-    Which,
+    DensityConfig, EigenpairsConfig, FlowConfig, LanczosFactorization, LinearOperator,
+    Preconditioned, SolveConfig, Which,
 };
 
 use super::device_vector::{DeviceError, DeviceSpace};
@@ -62,6 +62,27 @@ fn an_iteration_of_conjugate_gradients_and_of_minres_reads_twice() {
         };
         assert_eq!(each(&a, run, 4, 9), 2.0, "{config:?}");
     }
+}
+
+#[test]
+fn an_iteration_of_preconditioned_conjugate_gradients_reads_three_times() {
+    let a = spectrum(300);
+    let values = (0..300).map(|i| 1.0 + 0.5 * (i as f32).cos()).collect();
+    let preconditioner = Spectrum(a.0.clone(), values);
+    let b = a.matvec(&burnscape_krylov::Probe::Gaussian.draw(&a.0, 1, 0).unwrap());
+    let b = b.unwrap();
+    let run = |a: &Spectrum, most: usize| {
+        let config = SolveConfig::conjugate_gradients();
+        let config = config.with_max_matvecs(most).with_tolerance(1e-30);
+        let operator = Preconditioned::new(a, &preconditioner).unwrap();
+        let found = config.run(&operator, &b).unwrap();
+        assert_eq!(found.num_matvecs, most + 1);
+    };
+    assert_eq!(each(&a, run, 4, 9), 3.0);
+    // And once each for the right-hand side, the first direction, its form and the true residual.
+    let before = a.0.num_syncs();
+    run(&a, 4);
+    assert_eq!(a.0.num_syncs() - before, 3 * 4 + 4);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod neighbors;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::thread;
 
 use crate::spectra::Diagonal;
 use burnscape_krylov::{EigenMethod, EigenpairsConfig, Which};
@@ -88,63 +89,89 @@ impl Row {
     }
 }
 
-/// Runs every method with these seeds, prints tables, and holds the claims.
+/// What the runs of a method have shown.
+#[derive(Default)]
+struct Shown {
+    lines: Vec<String>,
+    failures: Vec<String>,
+    unclaimed: BTreeMap<String, Row>,
+}
+
+/// Runs every method with these seeds, each on a thread, prints tables, and holds the claims.
 fn sweep(seeds: Range<u64>) {
     let before = products_before();
+    let shown: Vec<Shown> = thread::scope(|scope| {
+        let threads = METHODS.map(|method| {
+            let (seeds, before) = (&seeds, &before);
+            scope.spawn(move || sweep_method(method, seeds, before))
+        });
+        let shown = threads.into_iter().map(|thread| thread.join().unwrap());
+        shown.collect()
+    });
     println!(
         "| method | ends | outlier | runs | converged | wrong | products, over those before |"
     );
     println!("|---|---|---|---|---|---|---|");
-    let mut failures = Vec::new();
-    let mut unclaimed = BTreeMap::new();
-    for method in METHODS {
-        for (name, ends) in ENDS {
-            for outlier in OUTLIERS {
-                let mut row = Row::default();
-                for bulk in bulks() {
-                    for k in 1..=5 {
-                        let what = (outlier, ends, &seeds);
-                        one_case(
-                            (&mut row, &mut unclaimed),
-                            (method, &bulk, k),
-                            what,
-                            &before,
-                        );
-                    }
-                }
-                if row.runs == 0 {
-                    continue;
-                }
-                println!(
-                    "| {method:?} | {name} | {outlier:e} | {} | {} | {} | {:.3} |",
-                    row.runs,
-                    row.converged,
-                    row.wrong.len(),
-                    row.ratio()
-                );
-                // The second largest magnitude is an end only next to the first: at 1e12 one start of 20 has
-                // so small a part along it that the values settle on its neighbor. Counted, not claimed.
-                if name == "magnitude" {
-                    continue;
-                }
-                failures.extend(row.wrong.iter().map(|wrong| format!("wrong: {wrong}")));
-                let unconverged = row.unconverged.iter();
-                failures.extend(unconverged.map(|case| format!("not converged: {case}")));
-                let is_dear = outlier < 1e6 && row.before > 0 && row.ratio() > 1.1;
-                if method != Method::Verified && is_dear {
-                    failures.push(format!("{method:?} {outlier:e}: {} times", row.ratio()));
-                }
-            }
-        }
+    for line in shown.iter().flat_map(|shown| &shown.lines) {
+        println!("{line}");
     }
     println!("\nSpectra that a method does not claim (copies, clusters, near eigenvalues):\n");
     println!("| method | spectrum | runs | converged | wrong and converged |");
     println!("|---|---|---|---|---|");
-    for (name, row) in unclaimed {
+    for (name, row) in shown.iter().flat_map(|shown| &shown.unclaimed) {
         let (runs, converged, wrong) = (row.runs, row.converged, row.wrong.len());
         println!("| {name} | {runs} | {converged} | {wrong} |");
     }
+    let failures: Vec<&String> = shown.iter().flat_map(|shown| &shown.failures).collect();
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+fn sweep_method(
+    method: Method,
+    seeds: &Range<u64>,
+    before: &BTreeMap<String, Vec<usize>>,
+) -> Shown {
+    let mut shown = Shown::default();
+    for (name, ends) in ENDS {
+        for outlier in OUTLIERS {
+            let mut row = Row::default();
+            for bulk in bulks() {
+                for k in 1..=5 {
+                    let what = (outlier, ends, seeds);
+                    one_case(
+                        (&mut row, &mut shown.unclaimed),
+                        (method, &bulk, k),
+                        what,
+                        before,
+                    );
+                }
+            }
+            if row.runs == 0 {
+                continue;
+            }
+            shown.lines.push(format!(
+                "| {method:?} | {name} | {outlier:e} | {} | {} | {} | {:.3} |",
+                row.runs,
+                row.converged,
+                row.wrong.len(),
+                row.ratio()
+            ));
+            // The second largest magnitude is an end only next to the first: at 1e12 one start of 20 has
+            // so small a part along it that the values settle on its neighbor. Counted, not claimed.
+            if name == "magnitude" {
+                continue;
+            }
+            let failures = &mut shown.failures;
+            failures.extend(row.wrong.iter().map(|wrong| format!("wrong: {wrong}")));
+            let unconverged = row.unconverged.iter();
+            failures.extend(unconverged.map(|case| format!("not converged: {case}")));
+            let is_dear = outlier < 1e6 && row.before > 0 && row.ratio() > 1.1;
+            if method != Method::Verified && is_dear {
+                failures.push(format!("{method:?} {outlier:e}: {} times", row.ratio()));
+            }
+        }
+    }
+    shown
 }
 
 fn one_case(

@@ -202,19 +202,33 @@ impl Linearized {
         pairs: &[(&Point, Tensor<1>)],
     ) -> Result<Vec<Tensor<1>>, LinearizeError> {
         let mut products = Vec::with_capacity(pairs.len());
+        self.apply_each_into(&mut products, pairs)?;
+        Ok(products)
+    }
+
+    /// Same as [`apply_each`](Self::apply_each), and adds the products to a list. After an error these are those of the
+    /// pairs before the first one that failed.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply), of the first pair that failed.
+    pub fn apply_each_into(
+        &mut self,
+        products: &mut Vec<Tensor<1>>,
+        pairs: &[(&Point, Tensor<1>)],
+    ) -> Result<(), LinearizeError> {
         let mut left = pairs;
         while let [(point, tangent), others @ ..] = left {
             let lanes = left.len().min(self.num_lanes());
             // The duration of a product is known after the first.
             let is_worth = lanes > 1 && self.each().pace.is_worth(left.len());
             if is_worth && left.iter().all(|(point, _)| point.is_stored()) {
-                products.extend(self.apply_concurrently(left, lanes)?);
-                break;
+                return self.apply_concurrently(products, left, lanes);
             }
             products.extend(self.apply(point, std::slice::from_ref(tangent))?);
             left = others;
         }
-        Ok(products)
+        Ok(())
     }
 
     /// How many products [`apply_each`](Self::apply_each) runs concurrently if they take long enough: on
@@ -229,20 +243,31 @@ impl Linearized {
 
     fn apply_concurrently(
         &mut self,
+        products: &mut Vec<Tensor<1>>,
         pairs: &[(&Point, Tensor<1>)],
         lanes: usize,
-    ) -> Result<Vec<Tensor<1>>, LinearizeError> {
+    ) -> Result<(), LinearizeError> {
         let executable = self.each();
         while self.lanes.len() < lanes {
             let mut engine = engine(&self.device)?;
             engine.constants(&self.map.each);
             self.lanes.push(engine);
         }
-        let inputs = pairs.iter().map(|(point, tangent)| {
-            with_tangent(&executable, point.held(), std::slice::from_ref(tangent))
-        });
-        let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-        let outputs = lanes::run(&mut self.lanes[..lanes], &executable, &inputs)?;
-        Ok(outputs.into_iter().flatten().map(flat).collect())
+        let mut inputs = Vec::with_capacity(pairs.len());
+        let mut refused = Ok(());
+        for (point, tangent) in pairs {
+            match with_tangent(&executable, point.held(), std::slice::from_ref(tangent)) {
+                Ok(own) => inputs.push(own),
+                Err(error) => {
+                    // One of the earlier pairs may fail when it runs.
+                    refused = Err(error);
+                    break;
+                }
+            }
+        }
+        for outputs in lanes::run(&mut self.lanes[..lanes], &executable, &inputs) {
+            products.extend(outputs?.into_iter().map(flat));
+        }
+        refused
     }
 }

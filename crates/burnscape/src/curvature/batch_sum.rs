@@ -227,34 +227,51 @@ impl<'a> BatchSum<'a> {
         }
         let mut done = 0;
         while done < self.batches.len() {
-            for part in self.some_products(watch, map, done, &tangent)? {
+            let mut parts = Vec::new();
+            let found = self.some_products(watch, map, done, &tangent, &mut parts);
+            for part in parts {
+                // Later batches have begun.
+                watch.at(self.batches[done].index);
                 visit(done, part)?;
                 done += 1;
                 watch.done(done)?;
+            }
+            if let Err(error) = found {
+                // That of the first batch without a product.
+                if let Some(batch) = self.batches.get(done) {
+                    watch.at(batch.index);
+                }
+                return Err(error);
             }
         }
         Ok(())
     }
 
-    /// Products that run at the same time: those of the batch `first` and of some of the next ones.
+    /// Products that run at the same time: those of the batch `first` and of some of the next ones. After an error,
+    /// `products` has those of the batches before the first one that failed.
     fn some_products(
         &self,
         watch: &dyn Watch,
         map: usize,
         first: usize,
         tangent: &impl Fn(usize) -> Tensor<1>,
-    ) -> Result<Vec<Tensor<1>>, CurvatureError> {
+        products: &mut Vec<Tensor<1>>,
+    ) -> Result<(), CurvatureError> {
         let mut programs = locked(&self.programs);
         let program = self.batches[first].program;
         let linearized = &mut programs[program].maps[map];
         let batches = self.batches.iter().enumerate().skip(first);
         let alike = batches.take_while(|(_, batch)| batch.program == program);
-        let pairs = alike.take(linearized.num_lanes()).map(|(position, batch)| {
-            watch.begin(batch.index)?;
-            Ok((&batch.points[map], tangent(position)))
-        });
-        let pairs = pairs.collect::<Result<Vec<_>, CurvatureError>>()?;
-        Ok(linearized.apply_each(&pairs)?)
+        let mut pairs = Vec::new();
+        for (position, batch) in alike.take(linearized.num_lanes()) {
+            match watch.begin(batch.index) {
+                Ok(()) => pairs.push((&batch.points[map], tangent(position))),
+                Err(error) if pairs.is_empty() => return Err(error),
+                // Those before it count.
+                Err(_) => break,
+            }
+        }
+        Ok(linearized.apply_each_into(products, &pairs)?)
     }
 
     /// Passes the product of each batch with its block to `visit`, in order.

@@ -11,6 +11,9 @@ pub(super) trait Watch {
     /// Notes that the batch with this index in the whole data is under way.
     fn begin(&self, batch: usize) -> Result<(), CurvatureError>;
 
+    /// Notes that what follows is about this batch again, which has begun, as have later ones.
+    fn at(&self, batch: usize);
+
     /// Reports one more batch: so many are done.
     fn done(&self, batches: usize) -> Result<(), CurvatureError>;
 }
@@ -37,6 +40,8 @@ impl Watch for Alone<'_, '_> {
         Ok(())
     }
 
+    fn at(&self, _: usize) {}
+
     /// A break at the last batch leaves the product complete and ends the surrounding work.
     fn done(&self, batches: usize) -> Result<(), CurvatureError> {
         let progress = Progress::new(Work::Product, batches).of(self.num_batches);
@@ -62,6 +67,10 @@ impl Watch for OfWorker<'_, '_, '_> {
         } else {
             Err(CurvatureError::Stopped)
         }
+    }
+
+    fn at(&self, batch: usize) {
+        self.worker.at(batch);
     }
 
     fn done(&self, _: usize) -> Result<(), CurvatureError> {

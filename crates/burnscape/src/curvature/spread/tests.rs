@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,7 +7,9 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use burnscape_krylov::{HasAdjoint, LinearOperator, Step};
 
+use super::Spread;
 use crate::curvature::site::number_of_batches;
+use crate::curvature::watch::Watch;
 use crate::curvature::{CurvatureError, Hessian};
 use crate::loss::{DeviceError, LossError, Progress, Risk, Work};
 use crate::space::{ParamSpace, ParamVector};
@@ -272,4 +275,66 @@ fn reports_count_the_batches_of_all_devices_and_a_break_ends_all() {
     assert!(LinearOperator::report(&hessian, &step).is_break());
     *last.lock().unwrap() = usize::MAX;
     assert_eq!(hessian.matvec(&v).unwrap().to_host().unwrap(), expected);
+}
+
+/// Knows which batch is under way, and refuses one.
+struct Refusing {
+    refused: usize,
+    batch: Cell<usize>,
+}
+
+impl Watch for Refusing {
+    fn begin(&self, batch: usize) -> Result<(), CurvatureError> {
+        if batch == self.refused {
+            return Err(CurvatureError::Stopped);
+        }
+        self.at(batch);
+        Ok(())
+    }
+
+    fn at(&self, batch: usize) {
+        self.batch.set(batch);
+    }
+
+    fn done(&self, _: usize) -> Result<(), CurvatureError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn of_products_that_run_together_the_first_failure_is_told_after_those_before_it() {
+    // Batches of one shape have one program.
+    let model = model();
+    let batch = Tensor::<2>::from_floats([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0]], &Device::flex());
+    let data = vec![batch; 6];
+    let hessian = risk(&data).hessian(&model).unwrap();
+    let Spread::Alone(sum) = &hessian.0.batches else {
+        panic!("there is one device");
+    };
+    let run = |refused: usize, failing: usize| {
+        let batch = Cell::new(usize::MAX);
+        let watch = Refusing { refused, batch };
+        let tangent = |position: usize| {
+            let numbers: &[f32] = match position == failing {
+                true => &[1.0],
+                false => &[1.0, 0.0, 2.0],
+            };
+            Tensor::<1>::from_floats(numbers, &Device::flex())
+        };
+        let mut seen = Vec::new();
+        let found = sum.each_product(&watch, 0, tangent, |position, _| {
+            assert_eq!(watch.batch.get(), position);
+            seen.push(position);
+            Ok(())
+        });
+        let is_stopped = found.unwrap_err() == CurvatureError::Stopped;
+        (seen, watch.batch.get(), is_stopped)
+    };
+    let none = usize::MAX;
+    assert_eq!(run(none, 3), (vec![0, 1, 2], 3, false));
+    assert_eq!(run(4, 1), (vec![0], 1, false));
+    for (refused, failing) in [(3, none), (3, 5)] {
+        let (seen, _, is_stopped) = run(refused, failing);
+        assert_eq!((seen, is_stopped), (vec![0, 1, 2], true));
+    }
 }

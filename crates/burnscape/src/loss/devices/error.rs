@@ -19,6 +19,11 @@ pub enum DeviceError {
         /// The device.
         device: String,
     },
+    /// The limit of waits is zero.
+    #[error(
+        "the limit of waits is zero, which no device meets; pass a longer one to `with_wait_limit`, or leave it out"
+    )]
+    NoWait,
     /// New tensors have different float types on two devices.
     #[error(
         "the default float type is {first_dtype} on {first} and {second_dtype} on {second}; give both the same with \

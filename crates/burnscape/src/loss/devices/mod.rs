@@ -122,11 +122,12 @@ impl Devices {
         self.0.listed.get(index).is_some_and(Listed::is_dead)
     }
 
-    /// Returns an error if there is no device, or one twice.
+    /// Returns an error if there is no device, or one twice, or no time to wait.
     fn check_list(&self) -> Result<(), DeviceError> {
         if self.0.listed.is_empty() {
             return Err(DeviceError::NoDevice);
         }
+        self.check_limit()?;
         for (second, listed) in self.0.listed.iter().enumerate() {
             let mut earlier = self.0.listed.iter().take(second);
             if let Some(first) = earlier.position(|other| other.device == listed.device) {
@@ -138,6 +139,15 @@ impl Devices {
             }
         }
         Ok(())
+    }
+
+    /// Returns an error for a limit of waits that no device meets.
+    fn check_limit(&self) -> Result<(), DeviceError> {
+        if self.0.wait_limit.is_some_and(|limit| limit.is_zero()) {
+            Err(DeviceError::NoWait)
+        } else {
+            Ok(())
+        }
     }
 
     /// Returns an error if a device has not answered earlier.
@@ -237,6 +247,10 @@ mod tests {
         };
         assert_eq!(found, Err(expected.into()));
         assert_eq!(refused(vec![device().autodiff()]), Ok(0));
+        let limited = |limit| Devices::new([device()]).with_wait_limit(Some(limit));
+        let found = limited(Duration::ZERO).main(&device());
+        assert_eq!(found, Err(DeviceError::NoWait.into()));
+        assert_eq!(limited(Duration::from_nanos(1)).main(&device()), Ok(0));
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -85,36 +86,34 @@ impl DeviceQueue {
     ///
     /// The error of the first job that has one; no job begins after an error. A panic is [`DeviceError::Failed`] with
     /// the number of the job as its batch. [`DeviceError::TimedOut`] after a wait beyond the limit, and
-    /// [`DeviceError::Dead`] for a device that did not answer in an earlier run.
+    /// [`DeviceError::Dead`] for a device that did not answer in an earlier run. [`DeviceError::NoWait`] for a limit of
+    /// zero.
     pub fn run<T: Send, E: Send + From<DeviceError>>(
         &self,
         count: usize,
         work: impl Fn(usize, &Device) -> Result<T, E> + Sync,
     ) -> Result<Vec<T>, E> {
+        self.devices.check_limit()?;
         self.devices.check_alive()?;
         let next = AtomicUsize::new(0);
-        let results: Vec<Mutex<Option<T>>> = (0..count).map(|_| Mutex::new(None)).collect();
+        let results: Mutex<BTreeMap<usize, T>> = Mutex::default();
         // No device is that of a model.
         let found: Result<Vec<()>, Fault<E>> = self.devices.each(usize::MAX, false, |worker| {
             loop {
                 let job = next.fetch_add(1, Ordering::Relaxed);
-                let Some(result) = results.get(job) else {
-                    return Ok(());
-                };
-                if !worker.begin(job) {
+                if job >= count || !worker.begin(job) {
                     return Ok(());
                 }
                 let found = work(job, worker.device()).map_err(Fault::Job)?;
-                *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+                let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                results.insert(job, found);
             }
         });
         match found {
             Ok(_) => {
-                let results = results.into_iter();
-                let results = results.filter_map(|result| {
-                    result.into_inner().unwrap_or_else(PoisonError::into_inner)
-                });
-                Ok(results.collect())
+                let results = results.into_inner();
+                let results = results.unwrap_or_else(PoisonError::into_inner);
+                Ok(results.into_values().collect())
             }
             Err(Fault::Job(error)) => Err(error),
             Err(Fault::Loss(LossError::Device(error))) => Err((*error).into()),

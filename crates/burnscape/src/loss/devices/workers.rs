@@ -67,9 +67,14 @@ impl Worker<'_> {
         if !self.signals.allow(batch) {
             return false;
         }
-        self.batch.store(batch.saturating_add(1), Ordering::Relaxed);
+        self.at(batch);
         self.listed.add_batches(1);
         true
+    }
+
+    /// Notes that a batch that has begun is the one under way.
+    pub(crate) fn at(&self, batch: usize) {
+        self.batch.store(batch.saturating_add(1), Ordering::Relaxed);
     }
 
     /// Adds batches to the account that [`begin`](Self::begin) does not know.

@@ -50,6 +50,7 @@ impl<'a, M: Module + 'a, K> Risk<'a, M, K> {
                 examples,
                 parts,
             }),
+            unmoved: None,
             ..self.whole()
         }
     }

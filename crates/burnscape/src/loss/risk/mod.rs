@@ -92,6 +92,8 @@ pub(crate) use source::{
 /// ```
 pub struct Risk<'a, M, K = Whole> {
     source: SharedSource<'a, M>,
+    /// The source before its batches were moved to the only device of a list.
+    unmoved: Option<SharedSource<'a, M>>,
     kind: K,
     reduction: Reduction,
     mode: Mode,
@@ -128,6 +130,7 @@ impl<'a, M, K> Risk<'a, M, K> {
     pub(super) fn of(source: SharedSource<'a, M>, kind: K, reduction: Reduction) -> Self {
         Self {
             source,
+            unmoved: None,
             kind,
             reduction,
             mode: Mode::Eval,
@@ -367,6 +370,7 @@ impl<'a, M, K> Risk<'a, M, K> {
     fn with_kind<L>(&self, kind: L) -> Risk<'a, M, L> {
         Risk {
             source: Arc::clone(&self.source),
+            unmoved: self.unmoved.clone(),
             kind,
             reduction: self.reduction,
             mode: self.mode,

@@ -70,12 +70,13 @@ impl<M, K> Risk<'_, M, K> {
     /// # Errors
     ///
     /// Those of the list come with the first measurement: [`DeviceError::NoDevice`], [`DeviceError::Twice`],
-    /// [`DeviceError::NotListed`] for a model on another device, and [`DeviceError::FloatTypes`] if new tensors do not
-    /// have the same type on all devices.
+    /// [`DeviceError::NotListed`] for a model on another device, [`DeviceError::FloatTypes`] if new tensors do not have
+    /// the same type on all devices, and [`DeviceError::NoWait`] for a [limit](Self::with_wait_limit) of zero.
     ///
     /// If a device fails, or the loss panics on it, the measurement ends with [`DeviceError::Failed`], which names
-    /// device and batch, after all threads have returned. No part of a sum is handed on. Operators and Krylov
-    /// factorizations are as they were before: try again, or go on with [`without_device`](Self::without_device).
+    /// device and batch, after all threads have returned. What the calling thread itself cannot read from the device of
+    /// the model is [`SpaceError::Device`](crate::space::SpaceError::Device). No part of a sum is handed on. Operators
+    /// and Krylov factorizations are as they were before: try again, or go on with [`without_device`](Self::without_device).
     /// Other errors are those that one device would find first.
     ///
     /// # Reproducibility
@@ -185,12 +186,18 @@ impl<M, K> Risk<'_, M, K> {
     }
 
     /// The same risk. If the list has one device, batches are moved there, and nothing else differs from no list.
+    /// They come from where they are without a list, not from the only device of an earlier one.
     fn alone(mut self) -> Self {
+        if let Some(unmoved) = self.unmoved.take() {
+            self.source = unmoved;
+        }
         let only = self.devices().filter(|devices| devices.len() == 1);
         let only = only.and_then(|devices| devices.list().into_iter().next());
         if let Some(device) = only {
+            let whole = Arc::clone(&self.source);
+            self.unmoved = Some(Arc::clone(&whole));
             self.source = Arc::new(Shard {
-                whole: Arc::clone(&self.source),
+                whole,
                 device,
                 share: None,
             });
@@ -288,6 +295,7 @@ impl<'a, M: Module, K> Risk<'a, M, K> {
                 device,
                 share,
             }),
+            unmoved: None,
             observer: Observer::default(),
             ..self.whole().without_devices()
         }
@@ -350,6 +358,24 @@ mod tests {
             (found.value, found.gradient.to_host().unwrap())
         });
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_later_list_does_not_move_batches_through_the_device_of_an_earlier_one() {
+        let (device, data) = (Device::default(), data());
+        let plain: Risk<'_, Linear> = Risk::new(&loss, &data);
+        let one = plain.clone().with_devices([device.clone()]);
+        assert!(!Arc::ptr_eq(one.source(), plain.source()));
+        // Also those of a copy.
+        let again = one.clone().with_devices([device.clone()]);
+        let unmoved = again.unmoved.as_ref().unwrap();
+        assert!(Arc::ptr_eq(unmoved, plain.source()));
+        let two = again.with_devices([device.clone(), device]);
+        assert!(two.unmoved.is_none());
+        assert!(Arc::ptr_eq(two.source(), plain.source()));
+        let left = two.without_device(0).unwrap();
+        let unmoved = left.unmoved.as_ref().unwrap();
+        assert!(Arc::ptr_eq(unmoved, plain.source()));
     }
 
     #[test]
