@@ -11,7 +11,7 @@ pub(crate) fn quantile(ascending: &[f64], q: f64) -> f64 {
     low + weight * (high - low)
 }
 
-/// The largest of `least` and the values. Not a number if one of them is none, which `f64::max` would leave out.
+/// The largest of `least` and the values. NaN if one of them is NaN, which `f64::max` would leave out.
 pub(crate) fn largest(least: f64, values: impl IntoIterator<Item = f64>) -> f64 {
     values.into_iter().fold(least, |largest, value| {
         if value.is_nan() || value > largest {
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_maximum_with_a_number_that_is_none_is_none() {
+    fn the_maximum_of_a_nan_is_nan() {
         assert_eq!(largest(0.0, [-1.0, 2.0, 1.0]), 2.0);
         assert_eq!(largest(0.0, [-1.0]), 0.0);
         assert!(largest(0.0, [1.0, f64::NAN, 2.0]).is_nan());

@@ -6,8 +6,8 @@ use crate::writing::number;
 /// The barrier of a path by each of the definitions in use. They agree only if both ends have the
 /// same loss and the maximum is in the middle, so state the definition with a claim.
 ///
-/// All are zero if the loss does not change along the path. Where a loss on it is not a number, the maxima are none either;
-/// the barrier of a path with an infinite loss between finite ends is infinite.
+/// All are zero if the loss does not change along the path. If a loss on the path is NaN, so are the
+/// maxima. An infinite loss between finite ends makes them infinite.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Barriers {
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_that_is_not_a_number_is_no_valley() {
+    fn a_nan_is_no_valley() {
         let broken = Barriers::of(&[0.0, 0.5, 1.0], &[1.0, f64::NAN, 3.0]).unwrap();
         let found = [broken.above_line, broken.above_worse_end, broken.above_mean];
         assert!(found.iter().all(|barrier| barrier.is_nan()), "{found:?}");

@@ -232,7 +232,7 @@ pub struct LayerwiseBarriers {
 
 impl LayerwiseBarriers {
     /// The barrier of a layer's profile above the whole models: `max_t [L(t) − ((1 − t) L(a) + t L(b))]` on training
-    /// data, not a number where a loss is none. It is also large if an end of the layer's path, a mixture of `a` and `b`, has a large loss. Never negative.
+    /// data, and NaN if a loss is NaN. It is also large if an end of the layer's path, a mixture of `a` and `b`, has a large loss. Never negative.
     pub fn above_models(&self, profile: &CurveProfile) -> f64 {
         let losses = &self.whole.train.values;
         let end = |loss: Option<&f64>| loss.copied().unwrap_or(f64::NAN);

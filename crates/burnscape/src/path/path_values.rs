@@ -12,10 +12,10 @@ pub struct PathValues {
     pub name: String,
     /// The value at each place.
     pub values: Vec<f64>,
-    /// The smallest value; not a number if one of the values is none.
+    /// The smallest value; NaN if one of the values is NaN.
     #[serde(with = "number")]
     pub min: f64,
-    /// The largest value; not a number if one of the values is none.
+    /// The largest value; NaN if one of the values is NaN.
     #[serde(with = "number")]
     pub max: f64,
     /// The place of the largest value.
