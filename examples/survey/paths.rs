@@ -67,10 +67,7 @@ pub(crate) fn connect<M: Classifier>(
 ) -> Result<(Connection, [M; 2]), Box<dyn Error>> {
     let digits = split.train.clone().to_device(device);
     let network = |seed: u64| -> Result<M, Box<dyn Error>> {
-        device.seed(seed);
-        let model = M::new(device);
-        // Burn draws weights at their first use: here, before other draws.
-        ParamSpace::of(&model)?;
+        let model: M = drawn(device, seed)?;
         let course = Course {
             digits: &digits,
             num_examples: split.num_train,
@@ -131,7 +128,16 @@ pub(crate) fn connect<M: Classifier>(
     Ok((connection, [a, b]))
 }
 
-fn sgd() -> SgdConfig {
+/// A network whose weights are drawn from the device's random stream. Nothing that follows draws from it.
+pub(crate) fn drawn<M: Classifier>(device: &Device, seed: u64) -> Result<M, Box<dyn Error>> {
+    device.seed(seed);
+    let model = M::new(device);
+    // Burn draws weights at their first use: here, before other draws.
+    ParamSpace::of(&model)?;
+    Ok(model)
+}
+
+pub(crate) fn sgd() -> SgdConfig {
     SgdConfig::new().with_momentum(Some(
         MomentumConfig::new()
             .with_momentum(MOMENTUM)

@@ -43,7 +43,7 @@ pub(crate) fn variants() -> Vec<(&'static str, SamConfig)> {
             "sa-gd by trust region",
             SamConfig::sa_gd_trust_region().with_seed(2),
         ),
-        ("late", SamConfig::new().with_active_steps(Some(2..100))),
+        ("late", SamConfig::new().with_active_steps(Some(2..40))),
         ("linear", scheduled(RhoSchedule::Linear { end, steps })),
         ("cosine", scheduled(RhoSchedule::Cosine { end, steps })),
         (

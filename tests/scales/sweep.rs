@@ -21,14 +21,14 @@ struct Row {
     worst: f64,
 }
 
-/// The first of `shares` equal shares of the seeds, for both kinds and all exponents; says what was found.
-fn sweep(shares: u64) {
+/// The first seeds, for both kinds and every `stride`-th exponent; says what was found.
+fn sweep(seeds: u64, stride: usize) {
     let mut table: BTreeMap<(&str, &str), Row> = BTreeMap::new();
     let mut failures = Vec::new();
     for kind in KINDS {
-        for seed in 0..SEEDS / shares {
+        for seed in 0..seeds {
             let one = answers(kind, seed, 0);
-            for exponent in exponents() {
+            for exponent in exponents().step_by(stride) {
                 if exponent == 0 {
                     continue;
                 }
@@ -168,11 +168,12 @@ fn gradient(kind: Kind, exponent: i32) -> Vec<f64> {
 
 #[test]
 fn no_answer_depends_on_the_scale_of_the_loss() {
-    sweep(SEEDS);
+    // Every third exponent: the largest and the smallest, and odd and even ones, whose square roots have other digits.
+    sweep(1, 3);
 }
 
 #[test]
 #[ignore = "cargo xtask sweep scales"]
 fn sweep_scales() {
-    sweep(1);
+    sweep(SEEDS, 1);
 }
