@@ -21,6 +21,7 @@ const TRAINED: f64 = 1e-4;
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kernels {
     Same,
+    #[cfg(feature = "ndarray")]
     Different,
 }
 
@@ -78,6 +79,7 @@ fn assert_near(found: &Found, expected: &Found, tolerance: f64) {
     }
 }
 
+#[cfg(feature = "ndarray")]
 #[allow(
     deprecated,
     reason = "the only second device that every machine has; Burn deprecates its constructor"
@@ -86,6 +88,7 @@ fn ndarray() -> Device {
     Device::ndarray()
 }
 
+#[cfg(feature = "ndarray")]
 #[test]
 fn flex_and_ndarray_agree_with_flex() {
     alone("agreement::flex_and_ndarray_agree_with_flex", || {

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::check::FEATURES;
 use crate::invocation::{Invocation, target_folder};
 use crate::runner;
 use crate::step::{Selection, Step, Work};
@@ -13,9 +14,7 @@ use crate::tree::{cannot, files};
 
 /// The newest release or pre-release of Burn that this requirement allows is used.
 const NEXT: &str = "0.23.0-0";
-const PATCH: &str = "xtask/burn-next.patch";
-/// Those of the checks, without NdArray, which Burn 0.23 no longer has.
-const FEATURES: &str = "--features burnscape/train,burnscape/progress";
+pub(crate) const PATCH: &str = "xtask/burn-next.patch";
 
 pub(crate) fn run(root: &Path, selection: &Selection) -> Result<(), String> {
     let steps = steps();
@@ -36,6 +35,7 @@ pub(crate) fn run(root: &Path, selection: &Selection) -> Result<(), String> {
 
 /// The rooms that know Burn's operations first.
 fn steps() -> Vec<Step> {
+    let features = features();
     let step = |name, about, line: String| Step {
         name,
         about,
@@ -50,14 +50,23 @@ fn steps() -> Vec<Step> {
         step(
             "check",
             "all targets compile",
-            format!("cargo check --workspace --all-targets {FEATURES}"),
+            format!("cargo check --workspace --all-targets {features}"),
         ),
         step(
             "tests",
             "unit and integration tests",
-            format!("cargo test --workspace --lib --bins --tests {FEATURES}"),
+            format!("cargo test --workspace --lib --bins --tests {features}"),
         ),
     ]
+}
+
+/// Those of the checks, without NdArray, which Burn 0.23 no longer has.
+fn features() -> String {
+    let of_checks = FEATURES.split(',');
+    let kept: Vec<&str> = of_checks
+        .filter(|feature| !feature.ends_with("/ndarray"))
+        .collect();
+    kept.join(",")
 }
 
 /// Copies the workspace. Files that are equal are left alone, so that Cargo does not build them again.
@@ -135,6 +144,14 @@ mod tests {
                         base64 = \"0.22.1\"\n\
                         burnscape = { version = \"0.22.1\" }\n";
         assert_eq!(moved(manifest, "0.22.1"), expected);
+    }
+
+    #[test]
+    fn the_features_are_those_of_the_checks_without_ndarray() {
+        assert_eq!(
+            features(),
+            "--features burnscape/train,burnscape/progress,burnscape/files,burnscape/report,burnscape/remote"
+        );
     }
 
     #[test]

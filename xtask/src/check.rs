@@ -15,7 +15,7 @@ pub(crate) fn steps() -> Vec<Step> {
     vec![
         Step {
             name: "rules",
-            about: "house rules: visitors, file length, names, decisions, examples, package contents",
+            about: "house rules: visitors, file length, names, decisions, examples, package contents, burn-next's patch",
             work: Work::Inspect(rules::check),
         },
         golden::step(),

@@ -6,6 +6,7 @@ mod file_length;
 mod includes;
 mod names;
 mod packages;
+mod patch;
 mod visitors;
 
 use std::fs;
@@ -22,6 +23,7 @@ pub(crate) fn check(root: &Path) -> io::Result<Vec<Finding>> {
     findings.extend(examples::listed(&files));
     findings.extend(names::of_files(&files));
     findings.extend(packages::check(root, &files)?);
+    findings.extend(patch::check(root, &files)?);
     for path in files.iter().filter(|path| has_extension(path, "rs")) {
         let text = fs::read_to_string(root.join(path))?;
         findings.extend(file_length::check(path, &text));

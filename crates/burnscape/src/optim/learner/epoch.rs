@@ -8,6 +8,7 @@ use burn::train::{
     ValidLoader,
 };
 
+use super::error::StrategyError;
 use super::group::{Group, Round};
 use super::optimizer_record::optimizer_record;
 use super::{SamStrategy, StepStart};
@@ -27,9 +28,12 @@ pub(super) struct TrainEpoch<'a, M: LearnerModel> {
     pub(super) group: Option<Group<'a, M>>,
     /// Batches since the training began.
     pub(super) items: &'a mut usize,
+    pub(super) epoch: usize,
+    /// Items of this epoch, on all devices.
+    pub(super) num_items: usize,
 }
 
-impl<M> TrainEpoch<'_, M>
+impl<'a, M> TrainEpoch<'a, M>
 where
     M: LearnerModel,
     <M as TrainStep>::Input: Clone,
@@ -39,12 +43,28 @@ where
         mut self,
         loaders: &[TrainLoader<M>],
         processor: &mut SupervisedTrainingEventProcessor<M>,
+    ) {
+        let (epoch, interrupter) = (self.epoch, self.interrupter);
+        interrupter.fail_on_error(processor.process_train(LearnerEvent::StartSplit {
+            epoch_number: epoch,
+            total_items: self.num_items,
+        }));
+        let mut iterators: Vec<_> = loaders.iter().map(|loader| loader.iter()).collect();
+        let outcome = self.take_all(&mut iterators, processor);
+        interrupter.fail_on_error(outcome.map_err(StrategyError::from));
+        interrupter.fail_on_error(processor.process_train(LearnerEvent::EndSplit(epoch)));
+    }
+
+    /// All rounds and their steps.
+    fn take_all(
+        &mut self,
+        iterators: &mut [Batches<'_, <M as TrainStep>::Input>],
+        processor: &mut SupervisedTrainingEventProcessor<M>,
     ) -> Result<(), OptimError> {
         let interrupter = self.interrupter;
-        let mut iterators: Vec<_> = loaders.iter().map(|loader| loader.iter()).collect();
         let mut iteration = 0;
-        while let Some(round) = read_round(&mut iterators, interrupter) {
-            let progress = progress(&iterators);
+        while let Some(round) = read_round(iterators, interrupter) {
+            let progress = progress(iterators);
             for output in self.take(round, progress.is_completed())? {
                 iteration += 1;
                 let lr = Some(self.learner.lr_current());
@@ -73,8 +93,14 @@ where
         *self.items += outputs.len();
         if group.num_rounds < self.accumulation && !is_last {
             self.group = Some(group);
-            return Ok(outputs);
+        } else {
+            self.step(group)?;
         }
+        Ok(outputs)
+    }
+
+    /// The step of a group.
+    fn step(&mut self, group: Group<'a, M>) -> Result<(), OptimError> {
         // Burn steps its scheduler at this point too, so each optimizer step has the same rate.
         self.learner.lr_step();
         let start = StepStart {
@@ -89,7 +115,7 @@ where
             .measures(&group.model, &start, &record, self.interrupter);
         let report = group.step(self.machine, self.learner)?;
         self.strategy.reports(&report, self.interrupter);
-        Ok(outputs)
+        Ok(())
     }
 }
 
@@ -131,9 +157,14 @@ fn progress<B>(iterators: &[Batches<'_, B>]) -> Progress {
 pub(super) fn validate<M: LearnerModel>(
     learner: &Learner<M>,
     loader: &ValidLoader<M>,
+    epoch: usize,
     processor: &mut SupervisedTrainingEventProcessor<M>,
     interrupter: &Interrupter,
 ) {
+    interrupter.fail_on_error(processor.process_valid(LearnerEvent::StartSplit {
+        epoch_number: epoch,
+        total_items: loader.num_items(),
+    }));
     let model = learner.model().valid();
     let mut iterator = loader.iter();
     let mut iteration = 0;
@@ -147,6 +178,7 @@ pub(super) fn validate<M: LearnerModel>(
             break;
         }
     }
+    interrupter.fail_on_error(processor.process_valid(LearnerEvent::EndSplit(epoch)));
 }
 
 /// The next batch. One that cannot be read ends the training.

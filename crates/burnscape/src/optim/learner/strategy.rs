@@ -369,10 +369,6 @@ where
         let mut items = 0;
 
         for epoch in starting_epoch..=num_epochs {
-            interrupter.fail_on_error(processor.process_train(LearnerEvent::StartSplit {
-                epoch_number: epoch,
-                total_items: num_items,
-            }));
             let training = TrainEpoch {
                 strategy: self,
                 learner: &mut learner,
@@ -382,20 +378,15 @@ where
                 accumulation: grad_accumulation.unwrap_or(1),
                 group: None,
                 items: &mut items,
+                epoch,
+                num_items,
             };
-            let outcome = training.run(&loaders_train, &mut processor);
-            interrupter.fail_on_error(outcome.map_err(StrategyError::from));
-            interrupter.fail_on_error(processor.process_train(LearnerEvent::EndSplit(epoch)));
+            training.run(&loaders_train, &mut processor);
             if interrupter.should_stop() {
                 break;
             }
 
-            interrupter.fail_on_error(processor.process_valid(LearnerEvent::StartSplit {
-                epoch_number: epoch,
-                total_items: loader_valid.num_items(),
-            }));
-            validate(&learner, &loader_valid, &mut processor, &interrupter);
-            interrupter.fail_on_error(processor.process_valid(LearnerEvent::EndSplit(epoch)));
+            validate(&learner, &loader_valid, epoch, &mut processor, &interrupter);
             interrupter.fail_on_error(processor.process_train(LearnerEvent::EndEpoch(epoch)));
             if checkpointer.is_some() || early_stopping.is_some() {
                 interrupter.fail_on_error(processor.flush());
