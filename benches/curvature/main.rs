@@ -4,13 +4,20 @@
 //!
 //! - a gradient by Burn, in ms, and what a Hessian-vector and a Gauss-Newton product take over it;
 //! - the Hessian-vector product over the matrix products and convolutions of its linear program
-//!   timed alone, in a program that is prepared anew each time and keeps all results, and the rest for each step of the
-//!   program; these kernels over the gradient (the *floor* of the first ratio) and their operations over
-//!   those of the gradient's own kernels;
+//!   timed alone, and the rest for each step of the program; these kernels over the gradient (the *floor* of the
+//!   first ratio) and their operations over those of the gradient's own kernels;
 //! - tracing and linearizing, in gradients;
 //! - a block of eight products, in single ones, with residuals kept and with residuals recomputed, and
 //!   one product over eight such batches;
 //! - the peak memory of making a Hessian and multiplying once, over that of a gradient, and what was predicted of it.
+//!
+//! The kernels alone run as in a product: prepared once, on the same threads, with sums of two convolutions as one
+//! where the product has them as one. Their program has no outputs, so that each result is freed as soon as it is
+//! there; to read a number of each would add steps, and to keep results would add fresh memory, which a product does
+//! not need. Each operand is a contiguous tensor of its own: the kernels never find in the cache what was just
+//! computed, and never read a transposed tensor, where a product may do both.
+//!
+//! Models are in evaluation mode, the default of a risk: batch norm uses running statistics in gradients as well.
 //!
 //! `--moving` prints instead what it costs to follow a model through steps of gradient descent: a new Hessian, one
 //! that moves, and a reading of a curvature monitor with and without the programs of the reading before.
@@ -34,6 +41,7 @@ mod timing;
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
+use burnscape::space::copy_for_gradients;
 use models::{Batch, Classifier, ConvNet, DigitsCnn, Gpt, Mlp, ResNet, Transformer, batch};
 use timing::Figures;
 
@@ -115,10 +123,14 @@ impl Run {
         model: impl FnOnce() -> M,
         batch: impl FnOnce() -> Batch<D>,
     ) {
-        if self.is_moving && self.is_asked(name) {
-            moving::report(name, &model(), batch(), self.rounds);
-        } else if self.rounds > 0 && self.is_asked(name) {
-            let figures = timing::report(name, &model(), batch(), self.rounds);
+        if !self.is_asked(name) || !self.is_moving && self.rounds == 0 {
+            return;
+        }
+        let model = copy_for_gradients(&model(), false);
+        if self.is_moving {
+            moving::report(name, &model, batch(), self.rounds);
+        } else {
+            let figures = timing::report(name, &model, batch(), self.rounds);
             self.figures.insert(name.into(), figures);
         }
     }
@@ -130,7 +142,7 @@ impl Run {
         batch: impl FnOnce() -> Batch<D>,
     ) {
         if self.is_asked(name) {
-            memory::report(name, &model(), batch());
+            memory::report(name, &copy_for_gradients(&model(), false), batch());
         }
     }
 }

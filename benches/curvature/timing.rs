@@ -1,12 +1,13 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use burn::backend::DispatchTensor;
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::{Dispatch, DispatchTensor};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Tensor};
 use burnscape::curvature::{GaussNewton, Hessian};
 use burnscape::krylov::LinearOperator;
-use burnscape::linearize::{GradientTrace, Program};
+use burnscape::linearize::{GradientTrace, Port};
 use burnscape::space::ParamVector;
 use serde::Serialize;
 
@@ -24,6 +25,8 @@ pub(crate) struct Figures {
     gradient_ms: f64,
     hvp_ms: f64,
     ggn_ms: f64,
+    /// The matrix products and convolutions of a Hessian-vector product.
+    kernels_ms: f64,
 }
 
 /// Times one network on one batch.
@@ -66,10 +69,11 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
     let vectors: Vec<ParamVector> = (0..8)
         .map(|seed| ParamVector::gaussian(hessian.space(), seed).expect("a vector"))
         .collect();
-    let kernels = hessian.linear_program().kernels();
-    let gradient_flops = gradient_flops(model, &data[0]);
-    let operands = operands(&kernels);
-    let device = Device::flex();
+    let program = hessian.linear_program();
+    let kernels = program.prepare_kernels(&Device::flex());
+    let mut kernels = kernels.expect("kernels");
+    let operands = operands(kernels.inputs());
+    let flops = program.kernels().flops() as f64 / gradient_flops(model, &data[0]) as f64;
 
     let product = || drop(black_box(hessian.matvec(&vectors[0]).expect("a product")));
     let is_long = steady(product) > LONG;
@@ -80,7 +84,7 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
             steady(gradient),
             steady(product),
             steady(|| drop(black_box(newton.matvec(&vectors[0]).expect("a product")))),
-            steady(|| drop(black_box(kernels.run(&operands, &device).expect("a run")))),
+            steady(|| drop(black_box(kernels.run(&operands).expect("a run")))),
             steady(|| drop(black_box(make()))),
             brief(&|| drop(black_box(hessian.matmat(&vectors).expect("products")))),
             brief(&|| {
@@ -104,7 +108,7 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
     };
     let [gradient_ms, hvp_ms, ggn_ms, kernels_ms, ..] = times.clone().map(median);
     // What a step costs beyond the kernels, where these do not hide it.
-    let steps = hessian.linear_program().num_operations() as f64;
+    let steps = program.num_operations() as f64;
     let micros = (hvp_ms - kernels_ms) * 1e3 / steps;
     println!(
         "{name:<16} {gradient_ms:>11.2} {:>6.2} {:>6.2} {hvp_ms:>8.2} {ggn_ms:>8.2} {:>13.2} {micros:>9.2} {:>7.2} {:>7.2} {:>11.1} {:>8.1} {:>14.1} {:>11.1}",
@@ -112,7 +116,7 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
         ratio(2, 0),
         ratio(1, 3),
         ratio(3, 0),
-        kernels.flops() as f64 / gradient_flops as f64,
+        flops,
         ratio(4, 0),
         ratio(5, 1),
         ratio(7, 6),
@@ -122,20 +126,19 @@ pub(crate) fn report<M: Classifier<D>, const D: usize>(
         gradient_ms,
         hvp_ms,
         ggn_ms,
+        kernels_ms,
     }
 }
 
-/// Random numbers for every operand.
-fn operands(program: &Program) -> Vec<DispatchTensor> {
+/// Random numbers for every operand, in its shape: where a product reads them, nothing is reshaped either.
+fn operands(ports: &[Port]) -> Vec<DispatchTensor> {
     let device = Device::flex();
-    let random = |len: usize| {
-        Tensor::<1>::random([len], Distribution::Normal(0.0, 1.0), &device).into_dispatch()
+    let random = |port: &Port| {
+        let normal = Distribution::Normal(0.0, 1.0);
+        let numbers = Tensor::<1>::random([port.num_elements()], normal, &device);
+        Dispatch::float_reshape(numbers.into_dispatch(), port.shape().to_vec().into())
     };
-    program
-        .inputs()
-        .iter()
-        .map(|port| random(port.num_elements()))
-        .collect()
+    ports.iter().map(random).collect()
 }
 
 /// The matrix products and convolutions of Burn's own gradient, in floating-point operations.

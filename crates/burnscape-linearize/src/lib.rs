@@ -96,7 +96,8 @@ pub use record::is_recording;
 #[doc(hidden)]
 pub use run::Sharing;
 pub use run::{
-    Batching, Checkpointing, Linearized, LinearizedGradient, Point, PreparedForward, RecordedLoss,
+    Batching, Checkpointing, Linearized, LinearizedGradient, Point, PreparedForward,
+    PreparedProgram, RecordedLoss,
 };
 #[cfg(feature = "flex")]
 #[doc(hidden)]

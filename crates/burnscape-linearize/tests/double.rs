@@ -14,5 +14,6 @@ mod fields;
 mod finite;
 mod inputs;
 mod maps;
+mod prepared;
 mod third;
 mod zeros;

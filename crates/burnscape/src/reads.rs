@@ -4,12 +4,13 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::SgdConfig;
 use burn::tensor::{Device, Tensor};
 use burnscape_krylov::{
-    EigenpairsConfig, LanczosFactorization, LinearOperator, Shifted, SolveConfig, Which,
+    EigenMethod, Eigenpairs, EigenpairsConfig, LanczosFactorization, LinearOperator, SelfAdjoint,
+    Shifted, SolveConfig, Which,
 };
 
 use crate::loss::Risk;
 use crate::optim::SamConfig;
-use crate::space::{ParamVector, READS};
+use crate::space::{ParamSpace, ParamVector, READS, SpaceError};
 
 type Net = [Linear; 2];
 
@@ -28,6 +29,39 @@ fn data(device: &Device) -> Vec<Tensor<2>> {
     let x = (x * 1.7).sin().reshape([8, 20]);
     vec![x.clone(), x.cos()]
 }
+
+/// A diagonal matrix. Its products read nothing.
+struct Diagonal(ParamVector);
+
+impl Diagonal {
+    /// Eigenvalues from zero to one at equal distances: no pair converges in a few products.
+    fn even(device: &Device) -> Self {
+        let space = ParamSpace::of(&net(device)).unwrap();
+        let len = space.len();
+        let values: Vec<f64> = (0..len).map(|i| i as f64 / (len - 1) as f64).collect();
+        Self(ParamVector::from_host(&space, &values).unwrap())
+    }
+}
+
+impl LinearOperator for Diagonal {
+    type Domain = ParamVector;
+    type Range = ParamVector;
+    type Error = SpaceError;
+
+    fn domain(&self) -> ParamSpace {
+        self.0.space().clone()
+    }
+
+    fn range(&self) -> ParamSpace {
+        self.domain()
+    }
+
+    fn matvec(&self, v: &ParamVector) -> Result<ParamVector, SpaceError> {
+        self.0.clone().hadamard(v)
+    }
+}
+
+impl SelfAdjoint for Diagonal {}
 
 fn reads<T>(work: impl FnOnce() -> T) -> usize {
     let before = READS.get();
@@ -82,4 +116,46 @@ fn a_step_of_sharpness_aware_minimization_reads_twice() {
     };
     step();
     assert_eq!(reads(step), 2);
+}
+
+#[test]
+fn a_product_of_davidsons_method_reads_four_times_and_one_of_block_lanczos_three_times() {
+    let matrix = Diagonal::even(&Device::default().autodiff());
+    let v = matrix.0.clone();
+    assert_eq!(reads(|| matrix.matvec(&v).unwrap()), 0);
+    for (method, each) in [(EigenMethod::Davidson, 4), (EigenMethod::Block, 3)] {
+        let run = |most| {
+            let mut config = EigenpairsConfig::new(2, Which::Largest)
+                .with_method(method)
+                .with_max_matvecs(most);
+            if method == EigenMethod::Block {
+                config = config.with_block(2).with_max_basis(10);
+            }
+            let found: Eigenpairs<ParamVector> = config.run(&matrix).unwrap();
+            assert!(!found.outcome.is_converged());
+            found
+        };
+        let (few, many) = (run(10), run(20));
+        // A restart reads nothing.
+        let is_restarted = many.num_restarts > few.num_restarts;
+        assert_eq!(is_restarted, method == EigenMethod::Block);
+        let products = many.num_matvecs - few.num_matvecs;
+        assert_eq!(products, 10);
+        let more = reads(|| run(20)) - reads(|| run(10));
+        assert_eq!(more, each * products, "{method:?}");
+    }
+}
+
+#[test]
+fn an_iteration_of_lobpcg_reads_once_and_three_times_for_each_pair() {
+    let matrix = Diagonal::even(&Device::default().autodiff());
+    // Two pairs and a guard.
+    let config = EigenpairsConfig::new(2, Which::Largest)
+        .with_method(EigenMethod::Lobpcg)
+        .with_guards(1);
+    let run = |most| config.clone().with_max_matvecs(most).run(&matrix).unwrap();
+    let iterations = run(20).num_restarts - run(11).num_restarts;
+    assert_eq!(iterations, 3);
+    let more = reads(|| run(20)) - reads(|| run(11));
+    assert_eq!(more, iterations * (1 + 3 * 3));
 }

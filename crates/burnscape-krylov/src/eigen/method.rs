@@ -29,7 +29,8 @@ pub enum EigenMethod {
     ///
     /// A block of `p` vectors finds `p` copies of a multiple eigenvalue, and the members of a cluster that is too narrow for
     /// the Krylov space of a single vector; convergence does not imply more copies. At most `max_basis + 3 block`
-    /// vectors in memory, and half as many again during a restart. Golub and Underwood, *The block Lanczos method for
+    /// vectors in memory, and half as many again during a restart. Three host synchronizations for each product where
+    /// vectors are on a device, none in a restart. Golub and Underwood, *The block Lanczos method for
     /// computing eigenvalues* (1977).
     Block,
     /// LOBPCG: the best pairs in the span of the current ones, their residuals (preconditioned, if there is a
@@ -38,7 +39,8 @@ pub enum EigenMethod {
     /// It needs no long basis and takes warm starts for every pair. Without a preconditioner, Lanczos takes fewer
     /// products. Convergence counts copies up to the number of pairs and guards. A product (and one with the
     /// preconditioner) per iteration for every pair that has not converged; six vectors for every pair and guard, four
-    /// more during a transformation, and two for the other end. Knyazev, *Toward the optimal preconditioned
+    /// more during a transformation, and two for the other end. One host synchronization in an iteration, and three for
+    /// each pair and guard, where vectors are on a device. Knyazev, *Toward the optimal preconditioned
     /// eigensolver*, SIAM J. Sci. Comput. 23 (2001); the orthonormal basis of Hetmaniuk and Lehoucq (2006).
     Lobpcg,
     /// Davidson's method, from vectors close to the eigenvectors: those of the operator a little earlier, say.
@@ -53,7 +55,9 @@ pub enum EigenMethod {
     /// subspace is invariant, with random vectors until none of them brings another copy of a multiple eigenvalue. That is
     /// no proof.
     ///
-    /// Residuals need no further products. Twice as many vectors in memory as products. Davidson, *The iterative
+    /// Residuals need no further products. Twice as many vectors in memory as products. Four host synchronizations for each
+    /// product where vectors are on a device, one more for each wanted pair that is good enough already, and, where all
+    /// are, at most one for each further Ritz pair. Davidson, *The iterative
     /// calculation of a few of the lowest eigenvalues*, J. Comput. Phys. 17 (1975), here without a preconditioner.
     Davidson,
     /// The power iteration `v ← A v / |A v|`, one pair of largest absolute value after the other: of

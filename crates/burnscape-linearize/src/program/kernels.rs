@@ -12,10 +12,15 @@ impl Program {
     /// input. The program itself may still take less time: kernels of our own join sums of two convolutions.
     #[must_use]
     pub fn kernels(&self) -> Self {
+        self.only(is_kernel)
+    }
+
+    /// Only some of the operations, with every operand as a separate input and every result as an output.
+    pub(crate) fn only(&self, is_kept: impl Fn(&OperationIr) -> bool) -> Self {
         let mut inputs: Vec<Port> = Vec::new();
         let mut operations = Vec::new();
         let mut outputs = Vec::new();
-        for operation in self.operations.iter().filter(|op| is_kernel(op)) {
+        for operation in self.operations.iter().filter(|&op| is_kept(op)) {
             let mut operation = operation.clone();
             for tensor in operation.inputs().cloned().collect::<Vec<_>>() {
                 let name = format!("operand {}", inputs.len());

@@ -27,7 +27,7 @@ use crate::coverage::describe;
 pub use port::Port;
 
 pub(crate) use join::join;
-#[cfg(test)]
+#[cfg(any(test, feature = "flex"))]
 pub(crate) use kernels::is_kernel;
 pub(crate) use merge::{Key, key};
 pub(crate) use peak::{burn_workspace, is_arithmetic, is_comparison};

@@ -33,6 +33,9 @@ pub(crate) trait Engine: Send {
     fn bind(&mut self, port: &Port, tensor: DispatchTensor) -> Result<(), LinearizeError>;
     /// Prepares a program to run on this engine.
     fn executable(&self, program: &Program) -> Executable;
+    /// The matrix products and convolutions of a program as its executable has them, with every operand as a separate
+    /// input.
+    fn kernels(&self, program: &Program) -> Program;
     /// The memory that an operation needs beside its operands and results, in bytes.
     fn workspace(&self, operation: &OperationIr, is_contiguous: &dyn Fn(&TensorIr) -> bool) -> u64;
     /// Registers host data under a name, permanently.
@@ -97,6 +100,8 @@ struct BackendEngine<B: BackendIr> {
     interpreter: TensorInterpreter<B>,
     /// Replaces operations by kernels of our own.
     with_kernels: fn(&Program) -> Cow<'_, Program>,
+    /// See [`Engine::kernels`].
+    kernels: fn(&Program) -> Program,
     workspace: Workspace,
     is_accelerator: bool,
     has_pool: bool,
@@ -146,6 +151,10 @@ where
 
     fn executable(&self, program: &Program) -> Executable {
         Executable::new(&(self.with_kernels)(program))
+    }
+
+    fn kernels(&self, program: &Program) -> Program {
+        (self.kernels)(program)
     }
 
     fn workspace(&self, operation: &OperationIr, is_contiguous: &dyn Fn(&TensorIr) -> bool) -> u64 {
@@ -230,6 +239,7 @@ where
     Box::new(BackendEngine {
         interpreter: TensorInterpreter::<B>::new(device),
         with_kernels: |program| Cow::Borrowed(program),
+        kernels: Program::kernels,
         workspace: crate::program::burn_workspace,
         is_accelerator,
         has_pool: false,
@@ -244,6 +254,7 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
         DispatchDevice::Flex(device) => Ok(Box::new(BackendEngine {
             interpreter: TensorInterpreter::with_custom_ops(*device, flex::kernels()),
             with_kernels: flex::with_kernels,
+            kernels: flex::kernels_alone,
             workspace: flex::workspace,
             is_accelerator: false,
             has_pool: true,

@@ -14,7 +14,7 @@ use burn::backend::{BackendTypes, Flex};
 use burn_ir::{OperationIr, TensorIr};
 use burn_router::CustomOpRegistry;
 
-use crate::program::{Program, burn_workspace};
+use crate::program::{Program, burn_workspace, is_kernel};
 
 /// A tensor of Flex.
 type FlexTensor = <Flex as BackendTypes>::FloatTensorPrimitive;
@@ -42,4 +42,9 @@ pub(super) fn with_kernels(program: &Program) -> Cow<'_, Program> {
     conv::replace(&mut program, conv::Conv::is_faster);
     elementwise::replace(&mut program);
     program
+}
+
+/// The matrix products and convolutions that [`with_kernels`] leaves or makes, with every operand as a separate input.
+pub(super) fn kernels_alone(program: &Program) -> Program {
+    with_kernels(program).only(|operation| is_kernel(operation) || conv::is_ours(operation))
 }

@@ -35,7 +35,7 @@ mod weight;
 mod winograd;
 
 pub(super) use memory::workspace;
-pub(super) use operation::{register, replace};
+pub(super) use operation::{is_ours, register, replace};
 use plan::Axis;
 use vectors::Number;
 

@@ -270,6 +270,14 @@ pub(in super::super) fn register(kernels: &mut CustomOpRegistry<Flex>) {
     }
 }
 
+/// Whether the operation is one of ours.
+pub(in super::super) fn is_ours(operation: &OperationIr) -> bool {
+    let OperationIr::Custom(custom) = operation else {
+        return false;
+    };
+    Kind::ALL.iter().any(|kind| kind.name() == custom.id)
+}
+
 /// Replaces Burn's convolutions by ours where `is_ours`, and sums of two of them by one.
 pub(in super::super) fn replace(
     program: &mut Cow<'_, Program>,
