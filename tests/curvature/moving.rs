@@ -257,19 +257,59 @@ fn other_models_and_other_data_are_refused() {
     let layer = LinearConfig::new(3, 3).init(&device());
     let error = hessian().at(&layer).map(drop).unwrap_err();
     assert!(error.to_string().contains("type of the model"), "{error}");
+}
 
-    // A parameter outside the group is frozen.
+/// A layer that is frozen after the trace, and one that is trained again. Both change what a trace has to compute.
+#[test]
+fn a_model_with_other_frozen_layers_is_refused() {
+    let trained = net();
+    let frozen = burnscape_testkit::models::Dropped {
+        first: trained.first.clone().no_grad(),
+        ..trained.clone()
+    };
+    let data = batches(&[EXAMPLES]);
+    let risk = cross_entropy(Reduction::Mean, &data);
+    let ways = [(&trained, &frozen), (&frozen, &trained)];
+    for (here, there) in ways {
+        let hessian = risk.hessian(here).unwrap();
+        let error = hessian.at(there).map(drop).unwrap_err();
+        let is_space = matches!(
+            error,
+            CurvatureError::Space(SpaceError::DifferentSpaces { .. })
+        );
+        assert!(is_space, "{error}");
+        let message = error.to_string();
+        assert!(
+            message.contains("build both from models of the same"),
+            "{message}"
+        );
+    }
+
+    // The parameters are the same ones if the layer is outside the group.
     let group = burn::module::ParamGroup::from_predicate("second");
     let block = risk.clone().with_group(group);
-    let frozen = burnscape_testkit::models::Dropped {
-        first: here.first.clone().no_grad(),
-        ..here.clone()
-    };
-    let error = block.hessian(&here).unwrap().at(&frozen).map(drop);
-    let Err(CurvatureError::Linearize(LinearizeError::Mismatch { what, .. })) = error else {
-        panic!("{error:?}");
-    };
-    assert_eq!(what, "first.weight");
+    let states = [["trained", "fixed"], ["fixed", "trained"]];
+    for ((here, there), states) in ways.into_iter().zip(states) {
+        let error = block.hessian(here).unwrap().at(there).map(drop);
+        let Err(CurvatureError::Linearize(LinearizeError::Mismatch {
+            what,
+            expected,
+            found,
+        })) = &error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!(what, "first.weight");
+        for (state, told) in states.into_iter().zip([expected, found]) {
+            assert!(told.contains(state), "{told}");
+        }
+        let message = error.unwrap_err().to_string();
+        assert!(message.contains("or trace again"), "{message}");
+        assert_same!(
+            block.hessian(here).unwrap().at(here).unwrap(),
+            block.hessian(here).unwrap()
+        );
+    }
 }
 
 #[test]

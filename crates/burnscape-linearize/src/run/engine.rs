@@ -11,6 +11,7 @@ use burn::backend::{
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_ir::{BackendIr, HandleKind, OperationIr, TensorId, TensorIr, TensorStatus};
 use burn_router::TensorInterpreter;
+use rustc_hash::FxHashMap;
 use web_time::Instant;
 
 use super::executable::{Executable, Output};
@@ -38,6 +39,8 @@ pub(crate) trait Engine: Send {
     fn kernels(&self, program: &Program) -> Program;
     /// The memory that an operation needs beside its operands and results, in bytes.
     fn workspace(&self, operation: &OperationIr, is_contiguous: &dyn Fn(&TensorIr) -> bool) -> u64;
+    /// What operations need in addition because several of them run as one, in bytes, by their result.
+    fn joined(&self, program: &Program) -> FxHashMap<TensorId, u64>;
     /// Registers host data under a name, permanently.
     fn constant(&mut self, id: TensorId, data: TensorData);
     /// Runs the steps. Panics of Burn become errors.
@@ -66,7 +69,11 @@ impl dyn Engine {
 
     /// The peak memory of a run of a program in bytes, predicted from the shapes.
     pub(crate) fn peak_bytes(&self, program: &Program) -> u64 {
-        program.peak_with(&|operation, is_contiguous| self.workspace(operation, is_contiguous))
+        let joined = self.joined(program);
+        program.peak_with(&|operation, is_contiguous| {
+            let more = operation.outputs().filter_map(|out| joined.get(&out.id));
+            self.workspace(operation, is_contiguous) + more.sum::<u64>()
+        })
     }
 
     /// Runs a program on values for its inputs and returns its outputs.
@@ -103,6 +110,7 @@ struct BackendEngine<B: BackendIr> {
     /// See [`Engine::kernels`].
     kernels: fn(&Program) -> Program,
     workspace: Workspace,
+    joined: fn(&Program) -> FxHashMap<TensorId, u64>,
     is_accelerator: bool,
     has_pool: bool,
 }
@@ -159,6 +167,10 @@ where
 
     fn workspace(&self, operation: &OperationIr, is_contiguous: &dyn Fn(&TensorIr) -> bool) -> u64 {
         (self.workspace)(operation, is_contiguous)
+    }
+
+    fn joined(&self, program: &Program) -> FxHashMap<TensorId, u64> {
+        (self.joined)(program)
     }
 
     fn constant(&mut self, id: TensorId, data: TensorData) {
@@ -241,6 +253,7 @@ where
         with_kernels: |program| Cow::Borrowed(program),
         kernels: Program::kernels,
         workspace: crate::program::burn_workspace,
+        joined: |_| FxHashMap::default(),
         is_accelerator,
         has_pool: false,
     })
@@ -256,6 +269,7 @@ pub(crate) fn engine(device: &Device) -> Result<Box<dyn Engine>, LinearizeError>
             with_kernels: flex::with_kernels,
             kernels: flex::kernels_alone,
             workspace: flex::workspace,
+            joined: flex::joined,
             is_accelerator: false,
             has_pool: true,
         })),

@@ -9,11 +9,14 @@ use crate::program::Port;
 /// Whether a [`Point`] stores its residuals: everything that does not depend on a tangent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Checkpointing {
-    /// Compute residuals once and store them, for the fastest products.
+    /// Compute residuals once and store them, for the fastest products. Where a third of their memory or more is a few
+    /// elementwise steps from the rest, products compute it again: of the square tensors of attention over many tokens, two
+    /// a head are stored and four computed again. Over few tokens all six are stored.
     #[default]
     Store,
-    /// Recompute residuals in every product, to save memory. A block of tangents shares them. Random draws
-    /// are stored in either case.
+    /// Recompute residuals in every product, to save memory. A block of tangents shares them. While a product runs, its
+    /// backward pass reads two square tensors a head of attention that the forward pass has made, one of them a tangent. Random
+    /// draws are stored in either case.
     Recompute,
 }
 

@@ -160,6 +160,9 @@ impl Needs {
             let check = gradient + vector + peak(point).max(multiplied);
             needs.point = needs.point.max(check);
         }
+        // An operator that moves compares a value of the closure, while residuals are stored.
+        let forward = peak(&first.map().first_value());
+        needs.point = needs.point.max(gradient + forward);
         if joined > 0 {
             let joint = Joint::of(first, frame);
             needs.point = needs.point.max(gradient + joint.bytes(joined));

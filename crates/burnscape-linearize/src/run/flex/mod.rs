@@ -11,8 +11,9 @@ mod vectorized;
 use std::borrow::Cow;
 
 use burn::backend::{BackendTypes, Flex};
-use burn_ir::{OperationIr, TensorIr};
+use burn_ir::{OperationIr, TensorId, TensorIr};
 use burn_router::CustomOpRegistry;
+use rustc_hash::FxHashMap;
 
 use crate::program::{Program, burn_workspace, is_kernel};
 
@@ -33,6 +34,11 @@ pub(super) fn kernels() -> CustomOpRegistry<Flex> {
 pub(super) fn workspace(operation: &OperationIr, is_contiguous: &dyn Fn(&TensorIr) -> bool) -> u64 {
     conv::workspace(operation, is_contiguous)
         .unwrap_or_else(|| burn_workspace(operation, is_contiguous))
+}
+
+/// What operations need in addition because several of them run as one, in bytes, by their result.
+pub(super) fn joined(program: &Program) -> FxHashMap<TensorId, u64> {
+    conv::joined(program)
 }
 
 /// The program with operations replaced by our kernels where these are faster.

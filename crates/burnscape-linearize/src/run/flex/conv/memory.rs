@@ -1,15 +1,17 @@
 //! The buffers of a kernel, from the shapes alone.
 
-use burn_ir::{OperationIr, TensorIr};
+use burn_ir::{OperationIr, TensorId, TensorIr};
+use rustc_hash::FxHashMap;
 
 use super::correlate::{PANEL, rows_at_once};
 use super::cost::Way;
 use super::inner::sums_len;
 use super::operation::Operation;
+use super::pairs::pairs;
 use super::plan::Plan;
 use super::vectors::{MAX_LANES, lanes};
 use super::{Conv, Kind};
-use crate::program::bytes;
+use crate::program::{Program, bytes};
 
 /// The output positions whose columns Burn makes at once.
 const BURN_TILE: usize = 512;
@@ -44,6 +46,20 @@ pub(in super::super) fn workspace(
     Some(copied.map(bytes).sum::<u64>() + conv.buffers_of_burn(kind, size) as u64)
 }
 
+/// What the sums of two convolutions that run as one need beyond both results, which are then never there at the same time:
+/// in bytes, by the sum.
+pub(in super::super) fn joined(program: &Program) -> FxHashMap<TensorId, u64> {
+    let sums = pairs(program, |found| found.conv.is_faster(found.kind));
+    let beside = sums.into_iter().map(|(_, [term, _])| {
+        let Operation {
+            kind, conv, out, ..
+        } = term;
+        let buffers = conv.buffers_of(kind, out.dtype.size(), 2) as u64;
+        (out.id, buffers.saturating_sub(bytes(out)))
+    });
+    beside.collect()
+}
+
 /// The numbers of this size in a vector.
 fn lanes_of(size: usize) -> usize {
     match size {
@@ -56,11 +72,16 @@ impl Conv {
     /// The buffers of our kernel for numbers of `size` bytes: weights in panels, and lines and sums for each thread.
     #[doc(hidden)]
     pub fn buffers(&self, kind: Kind, size: usize) -> usize {
+        self.buffers_of(kind, size, 1)
+    }
+
+    /// The same for a sum over pairs of operands.
+    pub(super) fn buffers_of(&self, kind: Kind, size: usize, num_pairs: usize) -> usize {
         let numbers = match kind {
-            _ if self.is_tiled(kind) => self.tiled_buffers(kind, lanes_of(size)),
-            Kind::Forward => self.forward_buffers(),
-            Kind::Input => self.input_buffers(),
-            Kind::Weight => self.weight_buffers(),
+            _ if self.is_tiled(kind) => self.tiled_buffers(kind, lanes_of(size), num_pairs),
+            Kind::Forward => self.forward_buffers(num_pairs),
+            Kind::Input => self.input_buffers(num_pairs),
+            Kind::Weight => self.weight_buffers(num_pairs),
         };
         numbers * size
     }
@@ -90,32 +111,34 @@ impl Conv {
         [lines, at_once * pitch]
     }
 
-    fn forward_buffers(&self) -> usize {
+    fn forward_buffers(&self, num_pairs: usize) -> usize {
         let [ci, co] = self.channels();
-        let plan = self.forward_plan(1);
+        let plan = self.forward_plan(num_pairs);
         let num_tasks = self.batch.div_ceil(plan.images);
-        let panels = self.groups * co.next_multiple_of(PANEL) * ci * self.taps();
-        let [lines, sums] = self.correlation(&plan, [ci, co], num_tasks);
+        let depth = num_pairs * ci;
+        let panels = self.groups * co.next_multiple_of(PANEL) * depth * self.taps();
+        let [lines, sums] = self.correlation(&plan, [depth, co], num_tasks);
         panels + Self::threads(num_tasks) * (lines + sums)
     }
 
-    fn input_buffers(&self) -> usize {
+    fn input_buffers(&self, num_pairs: usize) -> usize {
         let [ci, co] = self.channels();
-        let phases = self.phases(1);
+        let depth = num_pairs * co;
+        let phases = self.phases(num_pairs);
         // The phases share the memory for lines, and that for sums.
         let (mut panels, mut largest, mut num_tasks) = (0, [0, 0], 1);
         for phase in &phases {
             num_tasks = self.batch.div_ceil(phase.plan.images);
-            panels += self.groups * ci.next_multiple_of(PANEL) * co * phase.taps.len();
-            let own = self.correlation(&phase.plan, [co, ci], num_tasks);
+            panels += self.groups * ci.next_multiple_of(PANEL) * depth * phase.taps.len();
+            let own = self.correlation(&phase.plan, [depth, ci], num_tasks);
             largest = std::array::from_fn(|index| largest[index].max(own[index]));
         }
         panels + Self::threads(num_tasks) * (largest[0] + largest[1])
     }
 
-    fn weight_buffers(&self) -> usize {
+    fn weight_buffers(&self, num_pairs: usize) -> usize {
         let [ci, co] = self.channels();
-        let parts = self.division(1);
+        let parts = self.division(num_pairs);
         let plan = &parts.plan;
         let mut task = ci * plan.num_lines * plan.line;
         task += co * plan.span.next_multiple_of(MAX_LANES);

@@ -34,7 +34,7 @@ mod vectors;
 mod weight;
 mod winograd;
 
-pub(super) use memory::workspace;
+pub(super) use memory::{joined, workspace};
 pub(super) use operation::{is_ours, register, replace};
 use plan::Axis;
 use vectors::Number;

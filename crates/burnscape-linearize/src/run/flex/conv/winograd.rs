@@ -90,8 +90,8 @@ impl Conv {
         ]
     }
 
-    /// The numbers in the buffers of a kernel in tiles, with this many lanes in a vector.
-    pub(super) fn tiled_buffers(&self, kind: Kind, lanes: usize) -> usize {
+    /// The numbers in the buffers of a kernel in tiles for a sum over pairs, with this many lanes in a vector.
+    pub(super) fn tiled_buffers(&self, kind: Kind, lanes: usize, num_pairs: usize) -> usize {
         let [ci, co] = self.channels();
         if kind == Kind::Weight {
             let Blocks { pitch, .. } = self.blocks(kind, SUM, lanes);
@@ -104,8 +104,9 @@ impl Conv {
         };
         let Blocks { tiles, pitch, .. } = self.blocks(kind, TASK, lanes);
         let num_tasks = self.batch.div_ceil(tiles.images);
-        let kernels = TILE * self.groups * from * to.next_multiple_of(PANEL);
-        kernels + num_tasks.min(rayon::current_num_threads()) * TILE * (from + to) * pitch
+        let depth = num_pairs * from;
+        let kernels = TILE * self.groups * depth * to.next_multiple_of(PANEL);
+        kernels + num_tasks.min(rayon::current_num_threads()) * TILE * (depth + to) * pitch
     }
 
     /// The sum of the convolutions, or of the gradients with respect to the input, of pairs as in [`Kind`].

@@ -7,6 +7,7 @@ use burn::backend::ops::{ConvOptions, ConvTransposeOptions, FloatTensorOps, Modu
 use burn::tensor::{Tensor, TensorData};
 use proptest::prelude::*;
 
+use super::super::operation::Operation;
 use super::super::{Conv, Kind, replace};
 use super::{Case, Side, cases, difference, runner};
 use crate::program::Program;
@@ -252,4 +253,24 @@ fn transposed_convolutions_are_the_same_as_burns() {
         Ok(())
     });
     outcome.expect("the same numbers");
+}
+
+/// The weights of both are in panels at the same time, and there is a single result.
+#[test]
+fn the_peak_of_a_sum_has_the_buffers_of_both_convolutions() {
+    let (x, weight) = ([16, 128, 4, 4], [128, 128, 3, 3]);
+    let sum = program(&[&x, &weight, &x, &weight], |given| {
+        let term = |first: usize| {
+            let options = ConvOptions::<2>::new([1, 1], [1, 1], [1, 1], 1);
+            C::conv2d(given.at(first), given.at(first + 1), None, options)
+        };
+        C::float_add(term(0), term(2))
+    });
+    let found = sum.operations.iter().find_map(Operation::of);
+    let conv = found.expect("a convolution").conv;
+    assert!(conv.is_faster(Kind::Forward));
+    let (out, buffers) = (8 * conv.output_len(), conv.buffers_of(Kind::Forward, 8, 2));
+    assert!(buffers > conv.buffers(Kind::Forward, 8) + out);
+    let engine = engine(&plain()).expect("a device");
+    assert_eq!(engine.peak_bytes(&sum), (out + buffers) as u64);
 }
