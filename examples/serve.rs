@@ -44,7 +44,7 @@ const TOLERANCE: f64 = 5e-3;
 
 /// Serve the devices of this machine, or check a server.
 #[derive(Parser)]
-struct Arguments {
+pub(crate) struct Arguments {
     /// What clients have to present; by default that of the environment, BURNSCAPE_TOKEN.
     #[arg(long)]
     token: Option<String>,
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let token = arguments.token.clone().or_else(|| env::var(TOKEN).ok());
     match &arguments.check {
         None => serve(arguments, token),

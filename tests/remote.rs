@@ -12,14 +12,20 @@ mod remote {
     mod agreement;
     mod alone;
     mod deaths;
+    mod example;
     mod faults;
+    mod iroh;
     mod limit;
     mod problem;
     mod proxy;
     mod refusals;
     mod runs;
+    #[path = "../../examples/serve.rs"]
+    #[allow(dead_code, reason = "`main` is for the example")]
+    mod serve;
     mod servers;
     mod silence;
+    mod silent_steps;
     mod traffic;
     mod training;
 }

@@ -15,7 +15,7 @@ use super::runs::{LIMIT, STEPS, WAIT, begun, uninterrupted};
 use super::servers::{Server, ServerProcess};
 
 /// A run on Flex and this device, which ends after five steps.
-fn survives(remote: Device, end: impl FnOnce() + Send + 'static) {
+pub(crate) fn survives(remote: Device, end: impl FnOnce() + Send + 'static) {
     within(LIMIT, "a device that ends", move || {
         let devices = [Device::flex(), remote];
         let problem = Problem::on(&devices[0]);

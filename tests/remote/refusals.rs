@@ -19,7 +19,7 @@ use super::runs::{LIMIT, WAIT};
 use super::servers::{Server, host};
 
 /// Connects, and returns the error.
-fn refused(host: &RemoteHost, index: usize) -> ConnectError {
+pub(crate) fn refused(host: &RemoteHost, index: usize) -> ConnectError {
     let options = Device::remote_options(host).device_index(index);
     let name = format!("{host:?}");
     let error = within(LIMIT, &name, move || options.init()).unwrap_err();
@@ -28,7 +28,7 @@ fn refused(host: &RemoteHost, index: usize) -> ConnectError {
 }
 
 /// A product on Flex and this device is that of Flex.
-fn works(device: Device) {
+pub(crate) fn works(device: Device) {
     within(LIMIT, "a device that works", move || {
         let devices = [Device::flex(), device];
         let problem = Problem::on(&devices[0]);

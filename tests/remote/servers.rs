@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use burn::remote::RemoteHost;
-use burn::server::{RemoteServer, ServeError, WebSocketTransport};
+use burn::server::{RemoteServer, ServeError, Transport, WebSocketTransport};
 use burn::tensor::Device;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
@@ -45,7 +45,17 @@ impl Server {
     pub(crate) fn of(server: &RemoteServer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let serving = server.serve_async(WebSocketTransport::from_listener(listener));
+        Self::over(WebSocketTransport::from_listener(listener), address, server)
+    }
+
+    /// A server over this transport, which clients reach at the address.
+    pub(crate) fn over(
+        transport: impl Into<Transport>,
+        address: SocketAddr,
+        server: &RemoteServer,
+    ) -> Self {
+        let transport: Transport = transport.into();
+        let serving = server.serve_async(transport);
         let mut builder = Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
         let serving = Some(runtime.spawn(serving));
@@ -83,48 +93,66 @@ impl Drop for Server {
     }
 }
 
-/// Starts an ignored test of this binary in a child process, with its output in a pipe.
-pub(crate) fn child(test: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// An ignored test of this binary in a child process, with its output in a pipe.
+pub(crate) fn ignored(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args([test, "--exact", "--ignored", "--nocapture"])
         .arg("--test-threads=1")
         .env(CHILD, "yes")
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .stdout(Stdio::piped());
+    command
 }
 
-/// Whether this process was started by [`child`].
+/// Starts an ignored test of this binary in a child process.
+pub(crate) fn child(test: &str) -> Child {
+    ignored(test).spawn().unwrap()
+}
+
+/// Whether this process was started by [`ignored`].
 pub(crate) fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
-/// A server of two Flex devices in a process of its own, which is killed on drop.
+/// A server in a process of its own, which is killed on drop.
 pub(crate) struct ServerProcess {
     process: Child,
     address: SocketAddr,
     /// Open, so that the process may write.
-    _output: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
 }
 
 impl ServerProcess {
+    /// A server of two Flex devices.
     pub(crate) fn start() -> Self {
-        let mut process = child("remote::servers::serves_until_it_is_killed");
+        let command = ignored("remote::servers::serves_until_it_is_killed");
+        Self::of(command, SERVES)
+    }
+
+    /// The server of a command that writes these words and its address.
+    pub(crate) fn of(mut command: Command, words: &str) -> Self {
+        let mut process = command.spawn().unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
         let address = loop {
-            let mut line = String::new();
-            let read = output.read_line(&mut line).unwrap();
-            assert!(read > 0, "the server process has ended");
-            if let Some((_, address)) = line.split_once(SERVES) {
+            if let Some((_, address)) = next_line(&mut output).split_once(words) {
                 break address.trim().parse().unwrap();
             }
         };
         Self {
             process,
             address,
-            _output: output,
+            output,
         }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The next line that it writes.
+    pub(crate) fn next_line(&mut self) -> String {
+        next_line(&mut self.output)
     }
 
     /// A device of the server, with its session open.
@@ -144,6 +172,13 @@ impl Drop for ServerProcess {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn next_line(output: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    let read = output.read_line(&mut line).unwrap();
+    assert!(read > 0, "the server process has ended");
+    line
 }
 
 #[test]

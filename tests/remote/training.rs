@@ -12,13 +12,13 @@ use super::problem::{Found, Labeled, Problem, batch, criterion, outputs};
 const STEPS: usize = 20;
 
 /// Examples of each batch, which two and three devices can share equally.
-const EXAMPLES: usize = 12;
+pub(crate) const EXAMPLES: usize = 12;
 
-fn loss(net: &TwoLayers, batch: Labeled) -> Tensor<1> {
+pub(crate) fn loss(net: &TwoLayers, batch: Labeled) -> Tensor<1> {
     criterion(outputs(net, &batch), batch)
 }
 
-fn sam(config: &SamConfig) -> Sam {
+pub(crate) fn sam(config: &SamConfig) -> Sam {
     config.init(SgdConfig::new().init()).unwrap()
 }
 

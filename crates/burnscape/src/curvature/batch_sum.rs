@@ -15,7 +15,7 @@ use super::site::{Site, number_of_batches};
 use super::watch::{Alone, Watch};
 use super::weights::{Weighting, added};
 use crate::loss::{InParts, LossError, Observer, SharedData, Tensors, each_tensors};
-use crate::space::{Distance, ParamSpace, as_accumulator, to_host};
+use crate::space::{Distance, FlatSpace, ParamSpace, Waits, as_accumulator, limited_by, to_host};
 
 /// The linear maps of all batches of a device at the parameters of the model, one or more per batch. Every operator
 /// over data is a sum or a concatenation of them.
@@ -28,6 +28,8 @@ pub(super) struct BatchSum<'a> {
     /// The data, for batches that are read again; `None` if all are stored.
     data: Option<SharedData<'a>>,
     observer: Observer<'a>,
+    /// Those of the device, if they have a limit and no worker runs the products.
+    waits: Option<Waits>,
     /// The most vectors of a block in one pass.
     pub(super) block_size: usize,
     conditions: Conditions,
@@ -85,6 +87,7 @@ impl<'a> BatchSum<'a> {
             conditions,
             data,
             observer: site.observer.clone(),
+            waits: site.space.waits().cloned(),
             block_size,
             memory: Memory {
                 budget: site.operators.memory_budget,
@@ -104,6 +107,11 @@ impl<'a> BatchSum<'a> {
 
     pub(super) fn observer(&self) -> &Observer<'a> {
         &self.observer
+    }
+
+    /// Runs a product on the calling thread, with the limit on waits.
+    pub(super) fn in_time<T>(&self, product: impl FnOnce(&Self) -> T) -> T {
+        limited_by(self.waits.as_ref(), || product(self))
     }
 
     /// The most examples of a part, if batches are split.

@@ -1,16 +1,24 @@
 use burn::tensor::{DType, Device};
 
-use crate::space::{FlatSpace, FlatVector, ParamSpace, SpaceError};
+use crate::space::{FlatSpace, FlatVector, ParamSpace, SpaceError, Waits};
 
 /// The outputs of a model over a data set as coordinates: their number, element type and device.
 ///
 /// A `FlatVector<OutputSpace>`, in the range of a [`Jacobian`](super::Jacobian), consists of the outputs of all batches in
 /// order, each flattened row by row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct OutputSpace {
     len: usize,
     dtype: DType,
     device: Device,
+    /// Those of the parameters. They are not compared.
+    waits: Option<Waits>,
+}
+
+impl PartialEq for OutputSpace {
+    fn eq(&self, other: &Self) -> bool {
+        (self.len, self.dtype, &self.device) == (other.len, other.dtype, &other.device)
+    }
 }
 
 impl OutputSpace {
@@ -19,6 +27,7 @@ impl OutputSpace {
             len,
             dtype,
             device: parameters.device().clone(),
+            waits: parameters.waits().cloned(),
         }
     }
 
@@ -54,13 +63,19 @@ impl FlatSpace for OutputSpace {
             return Ok(());
         }
         let describe = |space: &Self| {
-            let Self { len, dtype, device } = space;
+            let Self {
+                len, dtype, device, ..
+            } = space;
             format!("{len} outputs, {dtype:?}, {device:?}")
         };
         Err(SpaceError::DifferentSpaces {
             expected: describe(self),
             found: describe(other),
         })
+    }
+
+    fn waits(&self) -> Option<&Waits> {
+        self.waits.as_ref()
     }
 }
 

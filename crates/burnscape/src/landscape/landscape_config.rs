@@ -262,7 +262,7 @@ impl<'a, M: Module> LandscapeConfig<'a, M> {
         directions: &[Direction],
     ) -> Result<Landscape, LandscapeError> {
         // On several threads a panic is an error, and so it is on one.
-        match called(|| self.evaluate(risk, model, directions)) {
+        match called(|| risk.in_time(model, || self.evaluate(risk, model, directions))) {
             Ok(found) => found,
             Err(panic) => Err(panic.into()),
         }

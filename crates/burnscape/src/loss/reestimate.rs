@@ -67,6 +67,16 @@ impl<M: Module, K> Risk<'_, M, K> {
         if original.is_empty() {
             return Ok(unshared_copy(model));
         }
+        self.in_time(model, || self.mean_of(original, model, max_batches))
+    }
+
+    /// A copy of a model with the mean of the batch statistics in the place of the original ones.
+    fn mean_of(
+        &self,
+        original: RunningStatistics,
+        model: &M,
+        max_batches: Option<usize>,
+    ) -> Result<M, LossError> {
         let device = model.devices().first().cloned().unwrap_or_default();
         let draws = BatchDraws::new(self.draws(), &device)?;
         // Layers use the statistics of a batch on an autodiff device only. Burn keeps the graph of a forward pass until a

@@ -22,33 +22,35 @@ pub(super) fn calibrate<'a, M: Module>(
     model: &M,
     t: f64,
 ) -> Result<(f64, f64), PathError> {
-    let all = scores(risk, &model.valid(), t)?;
-    if all.is_empty() {
-        return Err(LossError::EmptyData.into());
-    }
-    let (mut low, mut high) = (0.0, MAX_BETA);
-    let mut beta = 1.0;
-    let mut best = (0.0, Moments::at(&all, 0.0)?.loss);
-    for _ in 0..MAX_STEPS {
-        let moments = Moments::at(&all, beta)?;
-        if moments.loss < best.1 {
-            best = (beta, moments.loss);
+    risk.in_time(model, || {
+        let all = scores(risk, &model.valid(), t)?;
+        if all.is_empty() {
+            return Err(LossError::EmptyData.into());
         }
-        if moments.slope > 0.0 {
-            high = beta;
-        } else {
-            low = beta;
+        let (mut low, mut high) = (0.0, MAX_BETA);
+        let mut beta = 1.0;
+        let mut best = (0.0, Moments::at(&all, 0.0)?.loss);
+        for _ in 0..MAX_STEPS {
+            let moments = Moments::at(&all, beta)?;
+            if moments.loss < best.1 {
+                best = (beta, moments.loss);
+            }
+            if moments.slope > 0.0 {
+                high = beta;
+            } else {
+                low = beta;
+            }
+            let newton = beta - moments.slope / moments.curvature;
+            // A variance out of range gives a step of zero, which is not convergence.
+            let is_step = newton > low && newton < high && moments.curvature.is_finite();
+            let next = if is_step { newton } else { 0.5 * (low + high) };
+            if (next - beta).abs() <= 1e-7 * beta || high - low <= 1e-9 * high {
+                break;
+            }
+            beta = next;
         }
-        let newton = beta - moments.slope / moments.curvature;
-        // A variance out of range gives a step of zero, which is not convergence.
-        let is_step = newton > low && newton < high && moments.curvature.is_finite();
-        let next = if is_step { newton } else { 0.5 * (low + high) };
-        if (next - beta).abs() <= 1e-7 * beta || high - low <= 1e-9 * high {
-            break;
-        }
-        beta = next;
-    }
-    Ok(best)
+        Ok(best)
+    })
 }
 
 /// The logits and labels of every batch.

@@ -205,10 +205,12 @@ pub enum SpaceError {
     },
     /// A device did not answer within the limit.
     #[error(
-        "the device has not answered for {seconds} s, and {blocked_threads} threads wait for it; raise the limit, or go on \
+        "{device} has not answered for {seconds} s, and {blocked_threads} threads wait for it; raise the limit, or go on \
          without the device"
     )]
     TimedOut {
+        /// The device.
+        device: String,
         /// The limit in seconds.
         seconds: f64,
         /// The threads that wait for the device, and may stay until the process ends.

@@ -9,7 +9,7 @@ use super::products::{floor, holds};
 use super::range::scale_steps;
 use super::rank::{expand_axis, max_but_axis, sum_but_axis};
 use super::wide::{Wide, exponent_of};
-use super::{LeafVector, ParamKind, ParamLeaf, ParamVector, SpaceError};
+use super::{FlatSpace, LeafVector, ParamKind, ParamLeaf, ParamVector, SpaceError, limited_by};
 
 /// How filter normalization treats parameters without filters: biases, and the gains and shifts of
 /// normalization layers.
@@ -80,7 +80,7 @@ impl ParamVector {
         let filters: Vec<Filters> = leaves
             .map(|leaf| Filters::of(leaf, self, Blocks::Filters))
             .collect();
-        let norms = norms(&filters)?.into_iter();
+        let norms = limited_by(self.space().waits(), || norms(&filters))?.into_iter();
         Ok(norms
             .map(|norms| norms.into_iter().map(Wide::value).collect())
             .collect())
@@ -133,7 +133,7 @@ impl ParamVector {
         if lengths == Lengths::OfWeights {
             filters.extend(leaves().map(|leaf| Filters::of(leaf, weights, blocks)));
         }
-        let mut own = norms(&filters)?;
+        let mut own = limited_by(space.waits(), || norms(&filters))?;
         let mut wanted = own.split_off(count).into_iter();
         let mut own = own.into_iter();
         let leaves = space.leaves().iter().map(|leaf| {

@@ -2,12 +2,12 @@ use std::fmt::Debug;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use super::SpaceError;
 use super::cast::as_dtype;
 use super::host::to_host;
 use super::products;
 use super::range::{scaled, scaled_wide};
 use super::wide::Wide;
+use super::{SpaceError, Waits, limited_by, moved};
 
 /// The coordinates of a [`FlatVector`]: their number, element type and device.
 pub trait FlatSpace: Clone + Debug {
@@ -32,6 +32,12 @@ pub trait FlatSpace: Clone + Debug {
     ///
     /// Products with a basis are computed there: a step moves one vector there and one back.
     fn basis_device(&self) -> Option<&Device> {
+        None
+    }
+
+    /// The waits of threads that read vectors of this space, if they have a limit; none by default.
+    #[doc(hidden)]
+    fn waits(&self) -> Option<&Waits> {
         None
     }
 }
@@ -64,14 +70,15 @@ impl<S: FlatSpace> FlatVector<S> {
     ///
     /// # Errors
     ///
-    /// [`SpaceError::WrongLength`], [`SpaceError::MixedDTypes`].
+    /// [`SpaceError::WrongLength`], [`SpaceError::MixedDTypes`]; [`SpaceError::Device`] if Burn cannot move a tensor of
+    /// another device.
     pub fn from_values(space: &S, values: Tensor<1>) -> Result<Self, SpaceError> {
         check_length(space, values.shape().num_elements())?;
         let (device, dtype) = space.place()?;
-        let values = as_dtype(values.inner().to_device(device), dtype);
+        let values = limited_by(space.waits(), || moved(values.inner(), device))?;
         Ok(Self {
             space: space.clone(),
-            values,
+            values: as_dtype(values, dtype),
         })
     }
 
@@ -147,7 +154,7 @@ impl<S: FlatSpace> FlatVector<S> {
     ///
     /// [`SpaceError::Device`].
     pub fn to_host(&self) -> Result<Vec<f64>, SpaceError> {
-        to_host(self.values.clone())
+        limited_by(self.space.waits(), || to_host(self.values.clone()))
     }
 
     /// `self + a · x`. The factor may be outside the range of the element type: only the product is rounded to
@@ -273,7 +280,9 @@ impl<S: FlatSpace> FlatVector<S> {
     /// `⟨self, x⟩`, which may be outside the range of `f64`.
     pub(crate) fn wide_dot(&self, x: &Self) -> Result<Wide, SpaceError> {
         self.space.check_same(&x.space)?;
-        products::whole(&self.values, &x.values)
+        limited_by(self.space.waits(), || {
+            products::whole(&self.values, &x.values)
+        })
     }
 
     /// The norm as a divisor: the inverse of a subnormal norm is outside the range of `f64`.

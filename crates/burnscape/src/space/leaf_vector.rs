@@ -11,7 +11,7 @@ use super::read::{self, Present};
 use super::wait::moved;
 use super::wide::Wide;
 use super::write::{Edit, Purpose, edited_copy};
-use super::{ParamLeaf, ParamSpace, SpaceError, rank};
+use super::{ParamLeaf, ParamSpace, SpaceError, limited_by, rank};
 
 /// A vector of parameter space stored leaf by leaf, like gradients and optimizer states.
 ///
@@ -320,10 +320,9 @@ impl LeafVector {
         let products = pairs.iter().map(|(x, y)| x.parts(y));
         let products = products.collect::<Result<Vec<_>, _>>()?;
         let scalars = scalars.iter().map(|scalar| scalar.clone().inner());
-        products::sums(
-            &products,
-            scalars.map(|scalar| scalar.reshape([1])).collect(),
-        )
+        let scalars = scalars.map(|scalar| scalar.reshape([1])).collect();
+        let waits = pairs.first().and_then(|(x, _)| x.space.waits.as_ref());
+        limited_by(waits, || products::sums(&products, scalars))
     }
 
     /// `⟨self, other⟩`, which may be outside the range of `f64`.
@@ -412,7 +411,7 @@ impl LeafVector {
         let leaves = self.leaves.into_iter().map(there);
         Ok(Self {
             space: space.clone(),
-            leaves: leaves.collect::<Result<_, _>>()?,
+            leaves: limited_by(space.waits.as_ref(), || leaves.collect::<Result<_, _>>())?,
         })
     }
 

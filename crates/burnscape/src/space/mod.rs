@@ -8,6 +8,7 @@ mod cache;
 mod cast;
 mod chunks;
 mod context;
+mod device_name;
 mod direction;
 mod direction_norm;
 mod dot;
@@ -48,6 +49,7 @@ mod write;
 pub(crate) use buffers::BufferSnapshot;
 pub(crate) use cache::SpaceCache;
 pub(crate) use cast::{as_accumulator, as_dtype};
+pub(crate) use device_name::device_name;
 pub use direction_norm::DirectionNorm;
 pub(crate) use dot::dot;
 pub(crate) use epsilon::{epsilon, parallel_bound};
@@ -74,7 +76,9 @@ pub use running_statistics::RunningStatistics;
 pub use scale::Scale;
 pub(crate) use seed::{mix, stream};
 pub(crate) use units::Units;
-pub(crate) use wait::{Transfer, Waits, limited, moved, on_device, waited};
+pub(crate) use wait::{
+    Silence, Transfer, Waits, limited, limited_by, moved, on_device, thread_limit, waited,
+};
 pub(crate) use wide::{Wide, power_of_two};
 pub(crate) use working_copy::{checkpointing_strategy, is_training, renamed_copy};
 pub use working_copy::{copy_for_gradients, unshared_copy};

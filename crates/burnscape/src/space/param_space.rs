@@ -4,7 +4,7 @@ use burn::module::{Module, ParamGroup, ParamId};
 use burn::tensor::{DType, Device};
 
 use super::read::{self, Found};
-use super::{ParamKind, SpaceError};
+use super::{ParamKind, SpaceError, Waits};
 
 /// One parameter of a [`ParamSpace`].
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +123,8 @@ pub struct ParamSpace {
     shared: Arc<Inner>,
     /// The device of Krylov bases, if it is another one. Spaces that differ in nothing else are the same.
     pub(super) basis: Option<Device>,
+    /// The waits for the device, if they have a limit. They are not compared either.
+    pub(super) waits: Option<Waits>,
 }
 
 impl ParamSpace {
@@ -168,12 +170,18 @@ impl ParamSpace {
         Ok(Self {
             shared,
             basis: None,
+            waits: None,
         })
     }
 
     /// The same space with another device for Krylov bases.
     pub(crate) fn with_basis_device(self, basis: Option<Device>) -> Self {
         Self { basis, ..self }
+    }
+
+    /// The same space with the waits of threads that read its vectors.
+    pub(crate) fn with_waits(self, waits: Option<Waits>) -> Self {
+        Self { waits, ..self }
     }
 
     /// Number of coordinates.

@@ -7,7 +7,9 @@ use burn::tensor::{DType, Device, Tensor};
 use super::cast::as_dtype;
 use super::products::{self, Part};
 use super::wide::Wide;
-use super::{FlatSpace, FlatVector, LeafVector, ParamLeaf, ParamSpace, SpaceError};
+use super::{
+    FlatSpace, FlatVector, LeafVector, ParamLeaf, ParamSpace, SpaceError, Waits, limited_by,
+};
 
 /// A point or displacement in parameter space: a flat tensor `[num_params]` on the model's device, with the
 /// parameters in visit order, each flattened row by row.
@@ -47,6 +49,10 @@ impl FlatSpace for ParamSpace {
 
     fn basis_device(&self) -> Option<&Device> {
         self.basis.as_ref()
+    }
+
+    fn waits(&self) -> Option<&Waits> {
+        self.waits.as_ref()
     }
 }
 
@@ -146,7 +152,8 @@ impl FlatVector<ParamSpace> {
     ///
     /// [`SpaceError::Device`].
     pub fn leaf_norms(&self) -> Result<Vec<f64>, SpaceError> {
-        let squares = products::each(&self.parts(self)?)?;
+        let parts = self.parts(self)?;
+        let squares = limited_by(self.space().waits(), || products::each(&parts))?;
         Ok(squares
             .into_iter()
             .map(|square| square.sqrt().value())
@@ -155,7 +162,8 @@ impl FlatVector<ParamSpace> {
 
     /// `⟨self, x⟩` of each parameter's part, in visit order; usually one host synchronization.
     pub(crate) fn leaf_dots(&self, x: &Self) -> Result<Vec<f64>, SpaceError> {
-        let dots = products::each(&self.parts(x)?)?;
+        let parts = self.parts(x)?;
+        let dots = limited_by(self.space().waits(), || products::each(&parts))?;
         Ok(dots.into_iter().map(Wide::value).collect())
     }
 

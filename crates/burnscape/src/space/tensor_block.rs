@@ -10,7 +10,7 @@ use super::offload::usable;
 use super::products::{floor, holds};
 use super::range::{Limits, scaled_wide};
 use super::wide::{Wide, exponent_of};
-use super::{FlatSpace, FlatVector, SpaceError, to_host};
+use super::{FlatSpace, FlatVector, SpaceError, limited_by, moved, to_host};
 
 /// Vectors of one space, stored as the rows of a few tensors `[rows, width]` on their device or another one. The width
 /// is the dimension, padded with a few zeros.
@@ -54,7 +54,12 @@ impl<S: FlatSpace> TensorBlock<S> {
     /// The numbers of a vector on the device of the rows.
     fn here(&self, v: &FlatVector<S>) -> Result<Tensor<1>, SpaceError> {
         self.space.check_same(v.space())?;
-        Ok(v.values().clone().to_device(self.device()))
+        self.in_time(|| moved(v.values().clone(), self.device()))
+    }
+
+    /// Runs work that may wait for a device, with the limit of the space.
+    fn in_time<T>(&self, work: impl FnOnce() -> T) -> T {
+        limited_by(self.space.waits(), work)
     }
 
     /// `Q v` on the device for the vectors from `first` on.
@@ -83,7 +88,7 @@ impl<S: FlatSpace> TensorBlock<S> {
     /// [`projections`](Self::projections) of all vectors, on the host.
     fn host_projections(&self, v: Tensor<1>) -> Result<Vec<f64>, SpaceError> {
         let v = self.kernel.padded(v, self.rows.width());
-        to_host(self.projections(0, &v))
+        self.in_time(|| to_host(self.projections(0, &v)))
     }
 
     /// Passes of Gram-Schmidt. Everything is read in one transfer at the end.
@@ -101,7 +106,7 @@ impl<S: FlatSpace> TensorBlock<S> {
         }
         let numbers = waiting.iter().map(|(_, along)| along.clone());
         let numbers = numbers.chain([partial_sums(&rest, &rest)]);
-        let numbers = to_host(joined(numbers.collect()))?;
+        let numbers = self.in_time(|| to_host(joined(numbers.collect())))?;
         let mut numbers = numbers.into_iter();
         let (mut coefficients, mut taken) = (vec![0.0; len], 0.0);
         for (first, _) in waiting {
@@ -142,10 +147,10 @@ impl<S: FlatSpace> TensorBlock<S> {
     }
 
     /// The exponents of the largest numbers of two sets of numbers; `None` if one is zero or not finite.
-    fn exponents(sets: [Vec<Tensor<1>>; 2]) -> Result<Option<[i32; 2]>, SpaceError> {
+    fn exponents(&self, sets: [Vec<Tensor<1>>; 2]) -> Result<Option<[i32; 2]>, SpaceError> {
         let counts = sets.each_ref().map(Vec::len);
         let largest = sets.into_iter().flatten().map(Tensor::max_abs);
-        let largest = transfer(largest.collect())?;
+        let largest = self.in_time(|| transfer(largest.collect()))?;
         let (first, second) = largest.split_at(counts[0].min(largest.len()));
         let largest = [first, second].map(|own| own.iter().copied().fold(0.0_f64, f64::max));
         let is_number = |value: f64| value > 0.0 && value.is_finite();
@@ -180,14 +185,17 @@ impl<S: FlatSpace> TensorBlock<S> {
     fn products(&self, other: &Self) -> Result<Vec<f64>, SpaceError> {
         let strips = self.rows.used().map(|own| {
             let blocks = other.rows.used().map(|others| {
-                let others = others.to_device(self.device());
-                self.kernel.gram(&own, &others)
+                let others = moved(others, self.device())?;
+                Ok(self.kernel.gram(&own, &others))
             });
-            let strip = Tensor::cat(blocks.collect(), 1);
+            let strip = Tensor::cat(blocks.collect::<Result<Vec<_>, SpaceError>>()?, 1);
             let len = strip.shape().num_elements();
-            strip.reshape([len])
+            Ok(strip.reshape([len]))
         });
-        to_host(joined(strips.collect()))
+        self.in_time(|| {
+            let strips = strips.collect::<Result<Vec<_>, SpaceError>>()?;
+            to_host(joined(strips))
+        })
     }
 }
 
@@ -198,7 +206,7 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
         let (device, dtype) = space.place()?;
         let device = match space.basis_device() {
             None => device.clone(),
-            Some(other) => usable(other, dtype)?,
+            Some(other) => limited_by(space.waits(), || usable(other, dtype))?,
         };
         let kernel = Kernel::of(&device);
         Ok(Self {
@@ -240,7 +248,7 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
         if self.are_trusted(&plain) {
             return Ok(plain);
         }
-        let Some([own, other]) = Self::exponents([self.rows.numbers(), vec![v.clone()]])? else {
+        let Some([own, other]) = self.exponents([self.rows.numbers(), vec![v.clone()]])? else {
             return Ok(plain);
         };
         let own = if own.abs() <= 32 { 0 } else { own };
@@ -319,7 +327,7 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
         let exponents = if self.are_accurate(squares) {
             None
         } else {
-            Self::exponents([vec![values.clone()], vec![values.clone()]])?
+            self.exponents([vec![values.clone()], vec![values.clone()]])?
         };
         let Some([exponent, _]) = exponents else {
             let rest = FlatVector::from_values(&self.space, rest)?;
@@ -349,7 +357,7 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
             let exponents = if self.are_trusted(&plain) {
                 None
             } else {
-                Self::exponents([self.rows.numbers(), other.rows.numbers()])?
+                self.exponents([self.rows.numbers(), other.rows.numbers()])?
             };
             match exponents {
                 None => plain,

@@ -5,7 +5,7 @@ use burnscape_krylov::VectorSpace;
 use super::epsilon::epsilon;
 use super::products::max_abs;
 use super::tensor_block::TensorBlock;
-use super::{FlatSpace, FlatVector, SpaceError};
+use super::{FlatSpace, FlatVector, SpaceError, limited_by};
 
 impl<S: FlatSpace> VectorSpace for FlatVector<S> {
     type Error = SpaceError;
@@ -57,7 +57,7 @@ impl<S: FlatSpace> VectorSpace for FlatVector<S> {
     }
 
     fn max_abs(&self) -> Result<f64, SpaceError> {
-        max_abs(self.values())
+        limited_by(self.space().waits(), || max_abs(self.values()))
     }
 
     fn norm(&self) -> Result<f64, SpaceError> {

@@ -11,7 +11,7 @@ use burn::tensor::kind::Autodiff;
 use burn::tensor::{DType, Device, StreamId, Tensor};
 use burnscape_linearize::caught;
 
-use super::SpaceError;
+use super::{SpaceError, device_name};
 
 /// The most numbers that are sent at once: a message of Burn has at most 1 GiB.
 const MOST_NUMBERS: usize = 1 << 26;
@@ -21,10 +21,35 @@ thread_local! {
     static WAITS: RefCell<Option<Waits>> = const { RefCell::new(None) };
 }
 
+/// The waits for a device so far, in all threads and for all lists that share this.
+#[derive(Debug, Default)]
+pub(crate) struct Silence {
+    /// Threads that wait for the device, those beyond the limit included.
+    threads: AtomicUsize,
+    /// Whether a wait has passed the limit. The device is not asked again.
+    is_dead: AtomicBool,
+}
+
+impl Silence {
+    pub(crate) fn is_dead(&self) -> bool {
+        self.is_dead.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn give_up(&self) {
+        self.is_dead.store(true, Ordering::Relaxed);
+    }
+
+    /// At least one, also if an answer has come after the limit.
+    fn num_threads(&self) -> usize {
+        self.threads.load(Ordering::Relaxed).max(1)
+    }
+}
+
 /// The waits of a thread that works for one of several devices, and which of the devices have failed it: its own, or
-/// one from or to which it moves tensors.
+/// one from or to which it moves tensors. A space has those of the threads that read its vectors.
+// Public in a private module, because a hidden method of the trait of spaces returns it.
 #[derive(Debug, Clone)]
-pub(crate) struct Waits {
+pub struct Waits {
     /// The longest one, if there is a limit.
     limit: Option<Duration>,
     /// The place of the device that the thread works for.
@@ -36,23 +61,22 @@ pub(crate) struct Waits {
 #[derive(Debug)]
 struct Waiting {
     device: Device,
-    /// Threads that wait for the device, those beyond the limit included.
-    threads: Arc<AtomicUsize>,
+    silence: Arc<Silence>,
+    /// Whether one of these waits has passed the limit.
     has_expired: AtomicBool,
     has_failed: AtomicBool,
 }
 
 impl Waits {
-    /// The waits of a thread that works for the device at the place `own`. With each device comes the counter of the
-    /// threads that wait for it, those beyond the limit included.
+    /// The waits of a thread that works for the device at the place `own`.
     pub(crate) fn new(
         limit: Option<Duration>,
         own: usize,
-        devices: impl IntoIterator<Item = (Device, Arc<AtomicUsize>)>,
+        devices: impl IntoIterator<Item = (Device, Arc<Silence>)>,
     ) -> Self {
-        let devices = devices.into_iter().map(|(device, threads)| Waiting {
+        let devices = devices.into_iter().map(|(device, silence)| Waiting {
             device,
-            threads,
+            silence,
             has_expired: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
         });
@@ -70,7 +94,8 @@ impl Waits {
 
     /// The threads that wait for the device at a place beyond a limit that has passed.
     pub(crate) fn num_waiting(&self, place: usize) -> usize {
-        self.devices.get(place).map_or(1, Waiting::num_threads)
+        let waiting = self.devices.get(place);
+        waiting.map_or(1, |waiting| waiting.silence.num_threads())
     }
 
     /// The place of the device for which a wait has passed the limit.
@@ -108,10 +133,6 @@ impl Waits {
 }
 
 impl Waiting {
-    fn num_threads(&self) -> usize {
-        self.threads.load(Ordering::Relaxed).max(1)
-    }
-
     /// Notes whether the device has failed.
     fn noted<T>(&self, found: Result<T, SpaceError>) -> Result<T, SpaceError> {
         if found.is_err() {
@@ -120,40 +141,51 @@ impl Waiting {
         found
     }
 
-    /// Runs work on a thread of its own, which stays behind if it takes longer.
+    /// Runs work on a thread of its own, which stays behind if it takes longer. Nothing runs for a device that has not
+    /// answered earlier.
     fn within<T: Send + 'static>(
         &self,
         limit: Duration,
         work: impl FnOnce() -> Result<T, SpaceError> + Send + 'static,
     ) -> Result<T, SpaceError> {
+        if self.silence.is_dead() {
+            return Err(self.timed_out(limit));
+        }
         let (sender, receiver) = mpsc::channel();
-        let (threads, stream) = (Arc::clone(&self.threads), StreamId::current());
+        let (silence, stream) = (Arc::clone(&self.silence), StreamId::current());
         let work = move || {
             // What was submitted before on this stream comes first.
             let found = stream.executes(|| tried(work));
-            threads.fetch_sub(1, Ordering::Relaxed);
+            silence.threads.fetch_sub(1, Ordering::Relaxed);
             // Nobody listens after the limit.
             let _ = sender.send(found);
         };
-        self.threads.fetch_add(1, Ordering::Relaxed);
+        self.silence.threads.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = thread::Builder::new().spawn(work) {
-            self.threads.fetch_sub(1, Ordering::Relaxed);
+            self.silence.threads.fetch_sub(1, Ordering::Relaxed);
             let message = format!("no thread could be started to wait for it: {error}");
             return Err(SpaceError::Device { message });
         }
         match receiver.recv_timeout(limit) {
             Ok(found) => found,
             Err(RecvTimeoutError::Timeout) => {
-                self.has_expired.store(true, Ordering::Relaxed);
-                Err(SpaceError::TimedOut {
-                    seconds: limit.as_secs_f64(),
-                    blocked_threads: self.num_threads(),
-                })
+                self.silence.give_up();
+                Err(self.timed_out(limit))
             }
             Err(RecvTimeoutError::Disconnected) => {
                 let message = "the thread that waits for it ended without an answer".into();
                 Err(SpaceError::Device { message })
             }
+        }
+    }
+
+    /// The error for a device that does not answer, which is noted.
+    fn timed_out(&self, limit: Duration) -> SpaceError {
+        self.has_expired.store(true, Ordering::Relaxed);
+        SpaceError::TimedOut {
+            device: device_name(&self.device),
+            seconds: limit.as_secs_f64(),
+            blocked_threads: self.silence.num_threads(),
         }
     }
 }
@@ -168,6 +200,19 @@ pub(crate) fn limited<T>(waits: Option<Waits>, work: impl FnOnce() -> T) -> T {
     }
     let _restored = Restored(WAITS.replace(waits));
     work()
+}
+
+/// Runs `work` with the waits of a space, unless this thread has a limit of its own.
+pub(crate) fn limited_by<T>(waits: Option<&Waits>, work: impl FnOnce() -> T) -> T {
+    match waits {
+        Some(waits) if thread_limit().is_none() => limited(Some(waits.clone()), work),
+        _ => work(),
+    }
+}
+
+/// The limit on the waits of this thread.
+pub(crate) fn thread_limit() -> Option<Duration> {
+    WAITS.with_borrow(|waits| waits.as_ref()?.limit)
 }
 
 fn current() -> Option<Waits> {

@@ -46,16 +46,18 @@ impl<'a> Spread<'a> {
         M: Module,
         F: Fn(&Site<'_, 'a, M>, Option<KeptShard>) -> Result<BatchSum<'a>, CurvatureError> + Sync,
     {
-        let Some(devices) = risk.spread(model)? else {
-            let site = Site::new(risk, model)?;
-            let sum = make(&site, kept.and_then(Kept::into_alone))?;
-            return Ok((site.space.clone(), Self::Alone(Box::new(sum))));
-        };
-        risk.operators()?;
-        let space = risk.space(model)?;
-        space.dtype()?;
-        let team = Team::new(&risk.whole(), model, &space, devices, kept, make)?;
-        Ok((space, Self::Team(Box::new(team))))
+        risk.in_time(model, || {
+            let Some(devices) = risk.spread(model)? else {
+                let site = Site::new(risk, model)?;
+                let sum = make(&site, kept.and_then(Kept::into_alone))?;
+                return Ok((site.space.clone(), Self::Alone(Box::new(sum))));
+            };
+            risk.operators()?;
+            let space = risk.space(model)?;
+            space.dtype()?;
+            let team = Team::new(&risk.whole(), model, &space, devices, kept, make)?;
+            Ok((space, Self::Team(Box::new(team))))
+        })
     }
 
     /// The batches of one device.
@@ -145,7 +147,9 @@ impl<'a> Spread<'a> {
         tangents: &Tangents<'_, 1>,
     ) -> Result<Tensor<1>, CurvatureError> {
         match self {
-            Self::Alone(sum) => sum.sum(&sum.watch(), map, |batch| tangents.of(batch)),
+            Self::Alone(sum) => {
+                sum.in_time(|sum| sum.sum(&sum.watch(), map, |batch| tangents.of(batch)))
+            }
             Self::Team(team) => team.sum(map, tangents),
         }
     }
@@ -160,7 +164,7 @@ impl<'a> Spread<'a> {
         self.in_blocks(k, |rows| match self {
             Self::Alone(sum) => {
                 let block = |batch| tangents.of(batch, rows.clone());
-                sum.sum_block(&sum.watch(), map, block)
+                sum.in_time(|sum| sum.sum_block(&sum.watch(), map, block))
             }
             Self::Team(team) => team.sum_block(map, tangents, rows),
         })
@@ -175,10 +179,11 @@ impl<'a> Spread<'a> {
         match self {
             Self::Alone(sum) => {
                 let mut products = Vec::with_capacity(sum.batches.len());
-                sum.each_product(&sum.watch(), map, tangent, |_, product| {
+                let keep = |_, product| {
                     products.push(product);
                     Ok(())
-                })?;
+                };
+                sum.in_time(|sum| sum.each_product(&sum.watch(), map, tangent, keep))?;
                 Ok(products)
             }
             Self::Team(team) => team.products(map, tangent),
@@ -188,7 +193,7 @@ impl<'a> Spread<'a> {
     /// The concatenated outputs of the first map over all batches.
     pub(super) fn concatenated(&self, tangent: &Tensor<1>) -> Result<Tensor<1>, CurvatureError> {
         match self {
-            Self::Alone(sum) => sum.concatenated(&sum.watch(), tangent),
+            Self::Alone(sum) => sum.in_time(|sum| sum.concatenated(&sum.watch(), tangent)),
             Self::Team(team) => team.concatenated(tangent),
         }
     }
@@ -202,7 +207,8 @@ impl<'a> Spread<'a> {
         let tangents = Tangents::Same(block);
         self.in_blocks(k, |rows| match self {
             Self::Alone(sum) => {
-                sum.concatenated_block(&sum.watch(), || tangents.rows(rows.clone()))
+                let block = || tangents.rows(rows.clone());
+                sum.in_time(|sum| sum.concatenated_block(&sum.watch(), block))
             }
             Self::Team(team) => team.concatenated_block(&tangents.rows(rows)),
         })
@@ -235,7 +241,7 @@ impl<'a> Spread<'a> {
         tangent: impl Fn(usize) -> Tensor<1>,
     ) -> Result<CurvatureError, CurvatureError> {
         let found = match self {
-            Self::Alone(sum) => sum.find_non_finite(&sum.watch(), map, tangent),
+            Self::Alone(sum) => sum.in_time(|sum| sum.find_non_finite(&sum.watch(), map, tangent)),
             Self::Team(team) => team.find_non_finite(map, tangent),
         };
         found.map(non_finite)

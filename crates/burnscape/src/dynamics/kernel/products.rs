@@ -7,7 +7,7 @@ use burnscape_krylov::{LinearOperator, Probe};
 use super::matrix::symmetrize;
 use crate::curvature::{CurvatureError, Ntk};
 use crate::loss::{Progress, Risk, Split, Work};
-use crate::space::{FlatVector, SpaceError, to_host};
+use crate::space::{FlatSpace, FlatVector, SpaceError, limited_by, to_host};
 
 /// The products of a kernel with `count` vectors, one after the other.
 ///
@@ -31,7 +31,8 @@ pub(super) fn products<M: Module>(
         let vectors = vectors.collect::<Result<Vec<_>, SpaceError>>()?;
         let found = kernel.matmat(&vectors)?.into_iter();
         let found: Vec<Tensor<1>> = found.map(|product| product.values().clone()).collect();
-        products.extend(to_host(Tensor::cat(found, 0))?);
+        let waits = kernel.outputs().waits();
+        products.extend(limited_by(waits, || to_host(Tensor::cat(found, 0)))?);
         let progress = Progress::new(Work::Matvec, end).of(count);
         if risk.take_break() || risk.report(progress).is_break() {
             return Err(CurvatureError::Stopped);

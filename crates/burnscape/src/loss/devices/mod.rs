@@ -13,8 +13,8 @@ use burn::tensor::{Device, FloatDType};
 
 use super::LossError;
 use super::scalar::called;
-use crate::space::{Waits, limited, waited};
-use work::{Listed, name};
+use crate::space::{Waits, device_name, limited, thread_limit, waited};
+use work::Listed;
 
 pub(crate) use assignment::{Cost, Costs};
 pub use error::DeviceError;
@@ -82,10 +82,9 @@ impl Devices {
     /// [`DeviceError`] if the list cannot be used with this model.
     pub(crate) fn main(&self, device: &Device) -> Result<usize, LossError> {
         self.check_list()?;
-        let mut listed = self.0.listed.iter();
-        let main = listed.position(|listed| listed.device == *device);
+        let main = self.index_of(device);
         let main = main.ok_or_else(|| DeviceError::NotListed {
-            device: name(device),
+            device: device_name(device),
         })?;
         self.check_alive()?;
         if self.len() > 1 {
@@ -110,6 +109,17 @@ impl Devices {
         let mut list = List::clone(&self.0);
         list.listed.remove(index);
         Ok(Self(Arc::new(list)))
+    }
+
+    /// The index of a device, if it is listed.
+    pub(crate) fn index_of(&self, device: &Device) -> Option<usize> {
+        let mut listed = self.0.listed.iter();
+        listed.position(|listed| listed.device == *device)
+    }
+
+    /// Whether the list has a limit of waits of its own.
+    pub(crate) fn has_wait_limit(&self) -> bool {
+        self.0.wait_limit.is_some()
     }
 
     /// What each device has done so far, in order.
@@ -165,9 +175,10 @@ impl Devices {
     /// Returns an error unless new tensors have the same float type on all devices.
     fn check_float_types(&self) -> Result<(), LossError> {
         let mut first: Option<(&Listed, FloatDType)> = None;
+        let limit = self.limit();
         for (index, listed) in self.0.listed.iter().enumerate() {
             // A remote device may have to connect.
-            let found = self.attempt(index, listed, &|| None, || {
+            let found = self.attempt(limit, (index, listed), &|| None, || {
                 let device = listed.device.clone();
                 Ok::<_, LossError>(waited(move || device.settings().float_dtype)?)
             })?;
@@ -185,37 +196,91 @@ impl Devices {
         Ok(())
     }
 
+    /// The longest wait for a device: that of the list, or else that of the thread which uses it.
+    fn limit(&self) -> Option<Duration> {
+        self.0.wait_limit.or_else(thread_limit)
+    }
+
+    /// The waits of a thread for the device at an index.
+    fn waits(&self, limit: Option<Duration>, index: usize) -> Waits {
+        let devices = self.0.listed.iter();
+        let devices = devices.map(|listed| (listed.device.clone(), listed.silence()));
+        Waits::new(limit, index, devices)
+    }
+
+    /// The waits of threads that read the vectors of a space on this device, if it is listed and the list has a limit.
+    pub(crate) fn waits_on(&self, device: &Device) -> Option<Waits> {
+        // Measurements refuse a limit of zero.
+        let limit = self.0.wait_limit.filter(|limit| !limit.is_zero())?;
+        let index = self.index_of(device)?;
+        Some(self.waits(Some(limit), index))
+    }
+
+    /// Runs work on this thread that waits for a device of the list, with the limit of the list if it has one. A wait
+    /// beyond it becomes an error that names the device.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`; [`DeviceError::NoWait`] for a limit of zero, and [`DeviceError::Dead`] if a device has not
+    /// answered earlier.
+    pub(crate) fn in_time<T, E: From<LossError>>(
+        &self,
+        device: &Device,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let refused = |error: DeviceError| E::from(LossError::from(error));
+        let limit = self.0.wait_limit;
+        let Some(index) = self.index_of(device).filter(|_| limit.is_some()) else {
+            return work();
+        };
+        self.check_limit().map_err(refused)?;
+        self.check_alive().map_err(refused)?;
+        let waits = self.waits(limit, index);
+        let found = limited(Some(waits.clone()), work);
+        match self.timed_out(&waits, None) {
+            None => found,
+            Some(error) => Err(refused(error)),
+        }
+    }
+
+    /// The error for a device of which one of these waits has passed the limit, if there is one.
+    fn timed_out(&self, waits: &Waits, batch: Option<usize>) -> Option<DeviceError> {
+        let index = waits.expired()?;
+        let listed = self.0.listed.get(index)?;
+        Some(DeviceError::TimedOut {
+            device: listed.name.clone(),
+            index,
+            batch,
+            seconds: waits.seconds(),
+            blocked_threads: waits.num_waiting(index),
+        })
+    }
+
     /// Runs work for a device on this thread, with the limit on its waits. A failure becomes an error that names the
     /// device that failed; `batch` is the one that was under way.
     fn attempt<T, E: WorkerError>(
         &self,
-        index: usize,
-        listed: &Listed,
+        limit: Option<Duration>,
+        (index, listed): (usize, &Listed),
         batch: &dyn Fn() -> Option<usize>,
         work: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let devices = self.0.listed.iter();
-        let devices = devices.map(|listed| (listed.device.clone(), listed.waiting()));
-        let waits = Waits::new(self.0.wait_limit, index, devices);
+        let waits = self.waits(limit, index);
         let found = limited(Some(waits.clone()), || called(work));
         let found = found.unwrap_or_else(|panic| Err(E::from(panic)));
         let failed = |error: DeviceError| E::from(LossError::from(error));
         // It may be another device of the list, which the vectors or batches of this one are on.
-        let listed_at = |place: Option<usize>| Some((place?, self.0.listed.get(place?)?));
-        if let Some((index, listed)) = listed_at(waits.expired()) {
-            listed.give_up();
-            return Err(failed(DeviceError::TimedOut {
-                device: listed.name.clone(),
-                index,
-                batch: batch(),
-                seconds: waits.seconds(),
-                blocked_threads: waits.num_waiting(index),
-            }));
+        if let Some(error) = self.timed_out(&waits, batch()) {
+            return Err(failed(error));
         }
         found.map_err(|error| match error.device_failure() {
             None => error,
             Some(message) => {
-                let (index, listed) = listed_at(waits.failed()).unwrap_or((index, listed));
+                let listed_at = |place: usize| Some((place, self.0.listed.get(place)?));
+                let (index, listed) = waits
+                    .failed()
+                    .and_then(listed_at)
+                    .unwrap_or((index, listed));
                 failed(DeviceError::Failed {
                     device: listed.name.clone(),
                     index,
@@ -243,7 +308,7 @@ mod tests {
         let expected = DeviceError::Twice {
             first: 0,
             second: 1,
-            device: name(&device()),
+            device: device_name(&device()),
         };
         assert_eq!(found, Err(expected.into()));
         assert_eq!(refused(vec![device().autodiff()]), Ok(0));
@@ -259,9 +324,9 @@ mod tests {
         // Settings do not make another list.
         let copy = devices.clone().with_exact_order(true);
         assert!(copy.exact_order() && !devices.exact_order());
-        copy.0.listed[0].give_up();
+        copy.0.listed[0].silence().give_up();
         let dead = DeviceError::Dead {
-            device: name(&device()),
+            device: device_name(&device()),
             index: 0,
         };
         assert_eq!(devices.main(&device()), Err(dead.into()));
@@ -294,7 +359,7 @@ mod tests {
         assert_eq!(devices.main(&Device::flex().autodiff()), Ok(1));
         assert_eq!(devices.main(&Device::ndarray()), Ok(0));
         let expected = DeviceError::NotListed {
-            device: name(&Device::ndarray()),
+            device: device_name(&Device::ndarray()),
         };
         let rest = devices.without(0).unwrap();
         assert_eq!(rest.main(&Device::ndarray()), Err(expected.into()));

@@ -69,9 +69,9 @@ impl DeviceQueue {
         Ok(Self { devices })
     }
 
-    /// Sets how long this library waits for a device; without a limit by default. Reads that a job itself makes, with
-    /// Burn's `into_data` say, are not limited, and the limit does not reach threads and lists of devices inside of a
-    /// job.
+    /// Sets how long this library waits for a device; without a limit by default. Lists of devices that a job uses, in a
+    /// risk, in steps of SAM and in a training, have this limit unless they have one of their own. Reads that a job
+    /// itself makes, with Burn's `into_data` say, are not limited, nor are those on threads that it starts.
     #[must_use]
     pub fn with_wait_limit(self, limit: Duration) -> Self {
         Self {
@@ -156,7 +156,10 @@ impl<E: Send> WorkerError for Fault<E> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+    use crate::space::waited;
 
     fn queue(devices: usize) -> DeviceQueue {
         DeviceQueue {
@@ -216,6 +219,29 @@ mod tests {
         });
         assert_eq!(found, Err(LossError::EmptyBatch { batch: 4 }));
         assert!(begun.load(Ordering::Relaxed) < 10);
+    }
+
+    #[test]
+    fn the_limit_reaches_the_lists_that_a_job_uses() {
+        let queue = queue(1).with_wait_limit(Duration::from_millis(20));
+        let (sender, receiver) = mpsc::channel::<()>();
+        let receiver = Mutex::new(Some(receiver));
+        let found = queue.run(1, |_, device| {
+            let list = Devices::new([device.clone()]);
+            list.each(0, false, |_| {
+                let receiver = receiver.lock().unwrap().take().unwrap();
+                Ok::<_, LossError>(waited(move || receiver.recv().is_ok())?)
+            })
+        });
+        drop(sender);
+        let expected = DeviceError::TimedOut {
+            device: queue.work()[0].device.clone(),
+            index: 0,
+            batch: None,
+            seconds: 0.02,
+            blocked_threads: 1,
+        };
+        assert_eq!(found, Err(LossError::from(expected)));
     }
 
     #[test]

@@ -2,16 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-/// The longest name of a device in reports and errors.
-const LONGEST_NAME: usize = 400;
-/// What is kept of the end of a longer name: that of a remote device ends with its index.
-const END_OF_NAME: usize = 100;
+use crate::space::{Silence, device_name};
 
 /// What a device of a list has done; see [`Risk::device_work`](crate::loss::Risk::device_work).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,17 +47,14 @@ pub(super) struct Listed {
 struct Account {
     batches: AtomicUsize,
     nanoseconds: AtomicU64,
-    /// Whether a wait has passed the limit.
-    is_dead: AtomicBool,
-    /// Threads that wait for the device.
-    waiting: Arc<AtomicUsize>,
+    silence: Arc<Silence>,
 }
 
 impl Listed {
     pub(super) fn new(device: Device) -> Self {
         let device = device.inner();
         Self {
-            name: name(&device),
+            name: device_name(&device),
             device,
             account: Arc::default(),
         }
@@ -77,16 +71,12 @@ impl Listed {
     }
 
     pub(super) fn is_dead(&self) -> bool {
-        self.account.is_dead.load(Ordering::Relaxed)
+        self.account.silence.is_dead()
     }
 
-    pub(super) fn give_up(&self) {
-        self.account.is_dead.store(true, Ordering::Relaxed);
-    }
-
-    /// The counter of the threads that wait for the device.
-    pub(super) fn waiting(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.account.waiting)
+    /// The waits for the device.
+    pub(super) fn silence(&self) -> Arc<Silence> {
+        Arc::clone(&self.account.silence)
     }
 
     pub(super) fn work(&self) -> DeviceWork {
@@ -97,26 +87,6 @@ impl Listed {
             seconds: Duration::from_nanos(nanoseconds).as_secs_f64(),
         }
     }
-}
-
-/// The name of a device: Burn's, without the type around it, and shortened.
-pub(super) fn name(device: &Device) -> String {
-    let full = format!("{:?}", device.clone().inner());
-    let short = full.strip_prefix("Device<");
-    let short = short.and_then(|name| name.strip_suffix('>'));
-    shortened(short.unwrap_or(&full))
-}
-
-/// A name without its middle, if it is too long.
-fn shortened(name: &str) -> String {
-    let letters: Vec<char> = name.chars().collect();
-    if letters.len() <= LONGEST_NAME {
-        return name.to_string();
-    }
-    let first = LONGEST_NAME - END_OF_NAME - 1;
-    let last = letters.len() - END_OF_NAME;
-    let start = letters[..first].iter().chain(&['…']);
-    start.chain(&letters[last..]).collect()
 }
 
 #[cfg(test)]
@@ -138,25 +108,7 @@ mod tests {
             format!("{}: 3 batches, 1.500 s", work.device)
         );
         assert!(!copy.is_dead());
-        listed.give_up();
+        listed.silence().give_up();
         assert!(copy.is_dead());
-    }
-
-    #[test]
-    fn long_names_keep_both_ends() {
-        let short = "a".repeat(LONGEST_NAME);
-        assert_eq!(shortened(&short), short);
-        let long = format!("Remote({}, device_index: 3 }})", "x".repeat(LONGEST_NAME));
-        let found = shortened(&long);
-        assert_eq!(found.chars().count(), LONGEST_NAME);
-        assert!(found.starts_with("Remote(x"), "{found}");
-        assert!(found.ends_with(", device_index: 3 })"), "{found}");
-    }
-
-    #[cfg(feature = "flex")]
-    #[test]
-    fn names_are_those_of_burn() {
-        let name = name(&Device::flex().autodiff());
-        assert!(name.starts_with("Flex(") && name.ends_with(')'), "{name}");
     }
 }

@@ -168,6 +168,8 @@ impl Devices {
         // All workers use the stream of this thread, so that what it has submitted comes first, and a device does not
         // make memory for a new stream in every product.
         let stream = StreamId::current();
+        // Workers of a list without a limit have that of this thread.
+        let limit = self.limit();
         let run = |index: usize, listed: &Listed| {
             let worker = Worker {
                 index,
@@ -177,8 +179,10 @@ impl Devices {
                 batch: AtomicUsize::new(0),
             };
             let start = Instant::now();
-            let found = stream
-                .executes(|| self.attempt(index, listed, &|| worker.batch(), || work(&worker)));
+            let found = stream.executes(|| {
+                let batch = || worker.batch();
+                self.attempt(limit, (index, listed), &batch, || work(&worker))
+            });
             listed.add_time(start.elapsed());
             found.map_err(|error| {
                 let batch = worker.batch();

@@ -25,7 +25,7 @@ impl<M: Module, K> Risk<'_, M, K> {
     pub fn check_deterministic(&self, model: &M, tolerance: f64) -> Result<(), LossError> {
         // This check covers the probe and reports more.
         self.is_probed.store(true, Ordering::Relaxed);
-        let found = self.compare_twice(model, tolerance);
+        let found = self.in_time(model, || self.compare_twice(model, tolerance));
         self.is_probed.store(found.is_ok(), Ordering::Relaxed);
         found
     }

@@ -64,24 +64,26 @@ impl<M: Module, K> Risk<'_, M, K> {
     /// [`LossError::NonFinite`], [`LossError::RaggedBatch`], [`LossError::Panicked`],
     /// [`LossError::Draws`], [`LossError::Device`], and those of the data set.
     pub fn loss(&self, model: &M) -> Result<RiskValue, LossError> {
-        if let Some((devices, main)) = self.spread(model)? {
-            let spread = Spread::new(self, (&devices, main), (Work::Loss, Told::Loss));
-            let found = spread.losses(model)?;
-            return Ok(found.tally(self).risk_value(found.is_complete));
-        }
-        let mut pass = Pass::of(self, model, false)?;
-        let mut tally = Tally::new(self.reduction);
-        let completed = tally.run(
-            &**self.source(),
-            Work::Loss,
-            |progress| self.report(progress),
-            |index, batch| {
-                let loss = self.batch_loss(&mut pass, model, index, batch)?;
-                Ok((loss, ()))
-            },
-            |(), _| Ok(()),
-        )?;
-        Ok(tally.risk_value(completed))
+        self.in_time(model, || {
+            if let Some((devices, main)) = self.spread(model)? {
+                let spread = Spread::new(self, (&devices, main), (Work::Loss, Told::Loss));
+                let found = spread.losses(model)?;
+                return Ok(found.tally(self).risk_value(found.is_complete));
+            }
+            let mut pass = Pass::of(self, model, false)?;
+            let mut tally = Tally::new(self.reduction);
+            let completed = tally.run(
+                &**self.source(),
+                Work::Loss,
+                |progress| self.report(progress),
+                |index, batch| {
+                    let loss = self.batch_loss(&mut pass, model, index, batch)?;
+                    Ok((loss, ()))
+                },
+                |(), _| Ok(()),
+            )?;
+            Ok(tally.risk_value(completed))
+        })
     }
 
     /// The loss over the data and its gradient.
@@ -96,23 +98,25 @@ impl<M: Module, K> Risk<'_, M, K> {
     /// Those of [`loss`](Self::loss), [`LossError::Untracked`], and [`LossError::Space`] if there is no
     /// trainable parameter or no gradient.
     pub fn loss_and_gradient(&self, model: &M) -> Result<RiskGradient, LossError> {
-        let space = self.space(model)?;
-        if let Some((devices, main)) = self.spread(model)? {
-            let spread = Spread::new(self, (&devices, main), (Work::Gradient, Told::Loss));
-            let (found, sum) = spread.gradients(model, &space)?;
-            return found.tally(self).risk_gradient(sum, found.is_complete);
-        }
-        let pass = Pass::of(self, model, true)?;
-        let mut tally = Tally::new(self.reduction);
-        let mut sum = GradientSum::new(self.reduction, &space);
-        let completed = tally.run(
-            &**self.source(),
-            Work::Gradient,
-            |progress| self.report(progress),
-            |index, batch| self.batch_gradient(&pass, &space, index, batch),
-            |gradient, weight| Ok(sum.add(&gradient, weight)?),
-        )?;
-        tally.risk_gradient(sum, completed)
+        self.in_time(model, || {
+            let space = self.space(model)?;
+            if let Some((devices, main)) = self.spread(model)? {
+                let spread = Spread::new(self, (&devices, main), (Work::Gradient, Told::Loss));
+                let (found, sum) = spread.gradients(model, &space)?;
+                return found.tally(self).risk_gradient(sum, found.is_complete);
+            }
+            let pass = Pass::of(self, model, true)?;
+            let mut tally = Tally::new(self.reduction);
+            let mut sum = GradientSum::new(self.reduction, &space);
+            let completed = tally.run(
+                &**self.source(),
+                Work::Gradient,
+                |progress| self.report(progress),
+                |index, batch| self.batch_gradient(&pass, &space, index, batch),
+                |gradient, weight| Ok(sum.add(&gradient, weight)?),
+            )?;
+            tally.risk_gradient(sum, completed)
+        })
     }
 
     /// The loss over the whole data set. It is an error if the observer stops the pass.

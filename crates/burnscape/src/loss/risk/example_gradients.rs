@@ -82,7 +82,7 @@ impl<M: Module> Risk<'_, M, PerExample> {
         model: &M,
         visit: &mut dyn FnMut(ParamVector) -> Result<(), LossError>,
     ) -> Result<(), LossError> {
-        self.check_example_losses(model)?;
+        self.in_time(model, || self.check_example_losses(model))?;
         let mut batches = 0;
         let completed = self.each_part_gradient(model, Some(1), &mut |part| {
             batches = part.batch + 1;

@@ -11,7 +11,7 @@ use burn::tensor::Device;
 use super::shard::Shard;
 use super::{Observer, Risk, each};
 use crate::loss::{Cost, Costs, DeviceError, DeviceWork, Devices, LossError, Mode, Signature};
-use crate::space::copy_for_gradients;
+use crate::space::{Waits, copy_for_gradients};
 
 /// The devices of a risk, and how they are used. The order in which it is set does not matter.
 #[derive(Debug, Clone, Default)]
@@ -129,20 +129,20 @@ impl<M, K> Risk<'_, M, K> {
         self
     }
 
-    /// Sets the longest wait for one of [several devices](Self::with_devices); without a limit by default.
+    /// Sets the longest wait for a device of the [list](Self::with_devices), also if it is the only one; without a limit
+    /// by default.
     ///
     /// A wait beyond it is [`DeviceError::TimedOut`], and the device is not asked again: later measurements with this
     /// list return [`DeviceError::Dead`] until [`without_device`](Self::without_device) removes it. The thread that
     /// waits may stay until the process ends, which it does not delay. The limit is for a single wait, not for a pass
     /// or a product; choose it longer than a batch takes on the slowest device. Waits of the loss itself are not
-    /// limited, nor are moves of fields of the model of type `Tensor` that are no parameters, nor is work that a device
-    /// accepts without an answer. A server that no longer reads accepts none once buffers are full: sending to it, and
+    /// limited, nor those of a traced loss that compares numbers for equality, nor moves of fields of the model of type
+    /// `Tensor` that are no parameters, nor work that a device accepts without an answer. A server that no longer reads accepts none once buffers are full: sending to it, and
     /// releasing tensors that are there, then waits until the connection ends.
     ///
-    /// The limit is for the threads of devices. What the calling thread reads from the device of the model has none: inner
-    /// products of Krylov methods, numbers of a result, calibration. Neither has a list of one device. So if the model is
-    /// on a server, a server that is silent can block the call; keep the model on a device of this process, or
-    /// measure on a thread of your own.
+    /// The limit is for the threads of devices and for the calling thread. Spaces, gradients and operators that come from
+    /// this risk have it, too: a read of one of their vectors, in an inner product of a Krylov method for example, is
+    /// [`SpaceError::TimedOut`](crate::space::SpaceError::TimedOut). Fits, alignment and merging have none.
     ///
     /// # Cost
     ///
@@ -185,6 +185,11 @@ impl<M, K> Risk<'_, M, K> {
         self.placement.devices.as_ref()
     }
 
+    /// The waits of threads that read from a device of the list, if there is a limit.
+    pub(super) fn waits(&self, device: &Device) -> Option<Waits> {
+        self.devices()?.waits_on(device)
+    }
+
     /// The same risk. If the list has one device, batches are moved there, and nothing else differs from no list.
     /// They come from where they are without a list, not from the only device of an earlier one.
     fn alone(mut self) -> Self {
@@ -223,9 +228,26 @@ impl<'a, M: Module, K> Risk<'a, M, K> {
         let Some(devices) = self.devices() else {
             return Ok(None);
         };
-        let device = model.devices().first().cloned().unwrap_or_default();
-        let main = devices.main(&device)?;
+        let main = devices.main(&main_device(model))?;
         Ok((devices.len() > 1).then(|| (devices.clone(), main)))
+    }
+
+    /// Runs work on this thread that reads from the device of the model, with the [limit](Self::with_wait_limit) on
+    /// waits.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`, and [`LossError::Device`] for a wait beyond the limit, for a device that did not answer earlier
+    /// and for a limit of zero.
+    pub(crate) fn in_time<T, E: From<LossError>>(
+        &self,
+        model: &M,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self.devices() {
+            Some(devices) if devices.has_wait_limit() => devices.in_time(&main_device(model), work),
+            _ => work(),
+        }
     }
 
     /// The assignment of the batches by their costs. A loss whose gradient cannot be traced is divided by bytes.
@@ -302,13 +324,21 @@ impl<'a, M: Module, K> Risk<'a, M, K> {
     }
 }
 
+/// The device of a model.
+pub(super) fn main_device<M: Module>(model: &M) -> Device {
+    model.devices().first().cloned().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use burn::nn::{Linear, LinearConfig};
     use burn::tensor::Tensor;
 
+    use std::sync::mpsc;
+
     use super::*;
     use crate::loss::{PerExample, Split};
+    use crate::space::{FlatSpace, SpaceError, waited};
 
     fn data() -> Vec<Tensor<2>> {
         let device = Device::default();
@@ -358,6 +388,47 @@ mod tests {
             (found.value, found.gradient.to_host().unwrap())
         });
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_list_of_one_device_has_the_limit_also_on_the_calling_thread() {
+        let (device, data) = (Device::default(), data());
+        let model = LinearConfig::new(2, 2).init(&device);
+        let risk: Risk<'_, Linear> = Risk::new(&loss, &data);
+        let risk = risk.with_devices([device]);
+        assert!(risk.space(&model).unwrap().waits().is_none());
+        let patient = risk.with_wait_limit(Duration::from_secs(60));
+        let gradient = patient.loss_and_gradient(&model).unwrap().gradient;
+        assert!(gradient.space().waits().is_some() && gradient.norm().is_ok());
+        let hasty = patient.clone().with_wait_limit(Duration::from_millis(20));
+        let (sender, receiver) = mpsc::channel::<()>();
+        let found = hasty.in_time(&model, || {
+            Ok::<_, LossError>(waited(move || receiver.recv().is_ok())?)
+        });
+        drop(sender);
+        let name = hasty.device_work()[0].device.clone();
+        let expected = DeviceError::TimedOut {
+            device: name.clone(),
+            index: 0,
+            batch: None,
+            seconds: 0.02,
+            blocked_threads: 1,
+        };
+        assert_eq!(found, Err(expected.into()));
+        let dead = LossError::from(DeviceError::Dead {
+            device: name,
+            index: 0,
+        });
+        assert_eq!(patient.loss(&model), Err(dead.clone()));
+        let found = patient.loss_and_gradient(&model).map(drop);
+        assert_eq!(found, Err(dead.clone()));
+        let found = patient.check_parts(&model, 1);
+        assert_eq!(found, Err(dead));
+        let found = gradient.norm();
+        assert!(
+            matches!(found, Err(SpaceError::TimedOut { .. })),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -65,45 +65,47 @@ impl<M: Module, K> Risk<'_, M, K> {
         size: Option<usize>,
         visit: &mut dyn FnMut(PartGradient<LeafVector>) -> Result<ControlFlow<()>, LossError>,
     ) -> Result<bool, LossError> {
-        let space = self.space(model)?;
-        let pass = Pass::of(self, model, true)?;
-        let total = self.num_batches().filter(|_| size.is_none());
-        let size = size.unwrap_or(usize::MAX);
-        let mut done = 0;
-        let completed = each(&**self.source(), |index, batch| {
-            let (batch_examples, _) = batch.examples_and_weight(index)?;
-            each_part(batch, batch_examples, size, |part, num_examples| {
-                let loss = pass.loss(done, part)?;
-                self.check_draws(&pass, part, &loss)?;
-                let gradients = gradients(&loss, &pass.model)?;
-                let gradient = LeafVector::from_gradients(&space, &gradients)?;
-                let value = LeafVector::dots(&[], &[loss])?.1[0];
-                check_finite(index, value)?;
-                let (value, gradient) = match self.reduction {
-                    Reduction::Mean => (value, gradient),
-                    Reduction::Sum => {
-                        let examples = num_examples as f64;
-                        (value / examples, gradient.widen().scale(1.0 / examples))
-                    }
-                };
-                done += 1;
-                let flow = visit(PartGradient {
-                    batch: index,
-                    num_examples,
-                    batch_examples,
-                    loss: value,
-                    gradient,
-                })?;
-                let progress = Progress::new(Work::Gradient, done);
-                let reported = self.report(progress.of(total).value(value));
-                Ok(if flow.is_break() { flow } else { reported })
-            })
-        })?;
-        if done == 0 {
-            Err(LossError::EmptyData)
-        } else {
-            Ok(completed)
-        }
+        self.in_time(model, || {
+            let space = self.space(model)?;
+            let pass = Pass::of(self, model, true)?;
+            let total = self.num_batches().filter(|_| size.is_none());
+            let size = size.unwrap_or(usize::MAX);
+            let mut done = 0;
+            let completed = each(&**self.source(), |index, batch| {
+                let (batch_examples, _) = batch.examples_and_weight(index)?;
+                each_part(batch, batch_examples, size, |part, num_examples| {
+                    let loss = pass.loss(done, part)?;
+                    self.check_draws(&pass, part, &loss)?;
+                    let gradients = gradients(&loss, &pass.model)?;
+                    let gradient = LeafVector::from_gradients(&space, &gradients)?;
+                    let value = LeafVector::dots(&[], &[loss])?.1[0];
+                    check_finite(index, value)?;
+                    let (value, gradient) = match self.reduction {
+                        Reduction::Mean => (value, gradient),
+                        Reduction::Sum => {
+                            let examples = num_examples as f64;
+                            (value / examples, gradient.widen().scale(1.0 / examples))
+                        }
+                    };
+                    done += 1;
+                    let flow = visit(PartGradient {
+                        batch: index,
+                        num_examples,
+                        batch_examples,
+                        loss: value,
+                        gradient,
+                    })?;
+                    let progress = Progress::new(Work::Gradient, done);
+                    let reported = self.report(progress.of(total).value(value));
+                    Ok(if flow.is_break() { flow } else { reported })
+                })
+            })?;
+            if done == 0 {
+                Err(LossError::EmptyData)
+            } else {
+                Ok(completed)
+            }
+        })
     }
 
     /// The largest relative difference between the loss of a batch and the mean (or sum) of the losses of its parts of
@@ -125,6 +127,10 @@ impl<M: Module, K> Risk<'_, M, K> {
         if self.draws != Draws::Refused {
             return Ok(None);
         }
+        self.in_time(model, || self.defect_of_parts(model, size))
+    }
+
+    fn defect_of_parts(&self, model: &M, size: usize) -> Result<Option<f64>, LossError> {
         let Some(own) = self.worst_of_parts(model, size)? else {
             return Ok(None);
         };

@@ -3,11 +3,12 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use super::on_devices::main_device;
 use super::spread::{Spread, Told};
 use super::{Progress, Risk, Work, each};
 use crate::loss::pass::Pass;
 use crate::loss::{LossError, Reduction};
-use crate::space::{SpaceError, transfer};
+use crate::space::{SpaceError, Waits, limited_by, transfer};
 
 /// A pass over the data whose numbers are not read yet.
 pub(crate) struct PendingLoss {
@@ -15,6 +16,8 @@ pub(crate) struct PendingLoss {
     /// The loss of each batch, and its weight.
     batches: Vec<(BatchLoss, f64)>,
     is_complete: bool,
+    /// Those of the device, if they have a limit.
+    waits: Option<Waits>,
 }
 
 /// The loss of a batch.
@@ -38,36 +41,42 @@ impl<M: Module, K> Risk<'_, M, K> {
     ///
     /// Those of [`loss`](Self::loss), without [`LossError::NonFinite`].
     pub(crate) fn pending_loss(&self, model: &M) -> Result<PendingLoss, LossError> {
-        if let Some((devices, main)) = self.spread(model)? {
-            let spread = Spread::new(self, (&devices, main), (Work::Loss, Told::Nothing));
-            let found = spread.losses(model)?;
-            found.note_probe(self);
-            let losses = found.losses.into_iter();
-            let batches = losses.map(|loss| (BatchLoss::Read(loss.value), loss.weight));
-            return Ok(PendingLoss {
+        self.in_time(model, || {
+            if let Some((devices, main)) = self.spread(model)? {
+                let spread = Spread::new(self, (&devices, main), (Work::Loss, Told::Nothing));
+                let found = spread.losses(model)?;
+                found.note_probe(self);
+                let losses = found.losses.into_iter();
+                let batches = losses.map(|loss| (BatchLoss::Read(loss.value), loss.weight));
+                return Ok(PendingLoss {
+                    reduction: self.reduction(),
+                    batches: batches.collect(),
+                    is_complete: found.is_complete,
+                    waits: None,
+                });
+            }
+            let mut pass = Pass::of(self, model, false)?;
+            let total = self.num_batches();
+            let mut batches = Vec::new();
+            let is_complete = each(&**self.source(), |index, batch| {
+                let (_, weight) = batch.examples_and_weight(index)?;
+                let loss = self.batch_loss(&mut pass, model, index, batch)?;
+                // In training mode the loss would hold its graph until it is read.
+                batches.push((BatchLoss::OnDevice(Box::new(loss.inner())), weight));
+                let progress = Progress::new(Work::Loss, batches.len());
+                Ok::<_, LossError>(self.report(progress.of(total)))
+            })?;
+            if batches.is_empty() {
+                return Err(LossError::EmptyData);
+            }
+            Ok(PendingLoss {
                 reduction: self.reduction(),
-                batches: batches.collect(),
-                is_complete: found.is_complete,
-            });
-        }
-        let mut pass = Pass::of(self, model, false)?;
-        let total = self.num_batches();
-        let mut batches = Vec::new();
-        let is_complete = each(&**self.source(), |index, batch| {
-            let (_, weight) = batch.examples_and_weight(index)?;
-            let loss = self.batch_loss(&mut pass, model, index, batch)?;
-            // In training mode the loss would hold its graph until it is read.
-            batches.push((BatchLoss::OnDevice(Box::new(loss.inner())), weight));
-            let progress = Progress::new(Work::Loss, batches.len());
-            Ok::<_, LossError>(self.report(progress.of(total)))
-        })?;
-        if batches.is_empty() {
-            return Err(LossError::EmptyData);
-        }
-        Ok(PendingLoss {
-            reduction: self.reduction(),
-            batches,
-            is_complete,
+                batches,
+                is_complete,
+                waits: self
+                    .devices()
+                    .and_then(|list| list.waits_on(&main_device(model))),
+            })
         })
     }
 }
@@ -95,7 +104,8 @@ impl PendingLoss {
             BatchLoss::OnDevice(loss) => Some(Tensor::clone(loss)),
             BatchLoss::Read(_) => None,
         });
-        let mut read = transfer(waiting.collect())?.into_iter();
+        let waits = passes.first().and_then(|pass| pass.waits.as_ref());
+        let mut read = limited_by(waits, || transfer(waiting.collect()))?.into_iter();
         let values = passes.iter().map(|pass| pass.value(&mut read));
         Ok(values.collect())
     }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use burn::data::dataloader::DataLoader;
 use burn::data::dataloader::split::split_dataloader;
@@ -7,7 +8,7 @@ use burn::train::LearnerModel;
 
 use super::SamStrategy;
 use crate::optim::OptimError;
-use crate::optim::sam::{AscentScope, StepDevices};
+use crate::optim::sam::{AscentScope, StepDevices, WaitLimit};
 
 /// The devices of a training.
 #[derive(Debug)]
@@ -73,10 +74,25 @@ impl<M: LearnerModel> SamStrategy<M> {
         scope: AscentScope,
     ) -> Result<Self, OptimError> {
         let list: Vec<Device> = devices.into_iter().map(Device::autodiff).collect();
-        let of_steps = StepDevices::new(&self.config, list.iter().cloned(), scope)?;
+        let limit = self.wait_limit.get();
+        let of_steps = StepDevices::new(&self.config, list.iter().cloned(), scope, limit)?;
         self.device = list.first().cloned();
         let are_several = of_steps.are_several();
         self.devices = are_several.then_some(TrainingDevices { list, of_steps });
         Ok(self)
+    }
+
+    /// Sets the longest wait of a step for a device, as [`Sam::with_wait_limit`](crate::optim::Sam::with_wait_limit)
+    /// does; without a limit by default. It is for the devices of [`on_devices`](Self::on_devices), whichever is called
+    /// first, or else for that of the training. A wait beyond it ends the training with a message that names the device.
+    ///
+    /// Burn's own reads, for metrics and checkpoints, have no limit, nor has validation.
+    pub fn with_wait_limit(mut self, limit: Duration) -> Self {
+        self.wait_limit = WaitLimit::new(limit);
+        self.devices = self.devices.map(|devices| TrainingDevices {
+            of_steps: devices.of_steps.with_wait_limit(limit),
+            ..devices
+        });
+        self
     }
 }

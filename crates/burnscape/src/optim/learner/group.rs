@@ -4,7 +4,7 @@ use burn::train::{Learner, LearnerModel, TrainStep};
 use super::SamStrategy;
 use super::oracle::{LossOf, StepOracle};
 use crate::optim::rate::shift_weights;
-use crate::optim::sam::{DeviceOracles, SamMachine, StepDraws};
+use crate::optim::sam::{DeviceOracles, SamMachine, StepDraws, StepLimit};
 use crate::optim::ties::has_ties;
 use crate::optim::{OptimError, StepReport};
 use crate::space::{BufferSnapshot, LeafVector, ParamSpace};
@@ -25,6 +25,7 @@ pub(super) struct Group<'a, M: LearnerModel> {
     draws: StepDraws,
     loss_of: Option<&'a LossOf<M>>,
     work: Work<'a, M>,
+    limit: StepLimit,
     pub(super) num_rounds: usize,
 }
 
@@ -62,6 +63,7 @@ where
         };
         Ok(Self {
             before: BufferSnapshot::of(&model),
+            limit: strategy.step_limit(space.device()),
             model,
             space,
             draws,
@@ -81,9 +83,8 @@ where
         match &mut self.work {
             Work::OneDevice(oracle) => {
                 let batches = round.into_iter().flatten();
-                batches
-                    .map(|batch| oracle.first_pass(model, batch))
-                    .collect()
+                let outputs = batches.map(|batch| oracle.first_pass(model, batch));
+                self.limit.in_time(|| outputs.collect())
             }
             Work::Devices(oracles) => {
                 let (draws, loss_of) = (self.draws, self.loss_of);
@@ -112,14 +113,15 @@ where
             space,
             before,
             work,
+            limit,
             ..
         } = self;
         let lr = learner.lr_current();
         // The learner's model shares the statistics that this restores.
-        let finished = match work {
+        let finished = limit.in_time(|| match work {
             Work::OneDevice(mut oracle) => machine.run(&lr, &model, &space, &before, &mut *oracle),
             Work::Devices(oracles) => oracles.run(machine, &lr, &model, &space, &before),
-        };
+        });
         if has_ties(&space) && finished.is_ok() {
             drop(BufferSnapshot::of(&model).restore(learner.model()));
         }

@@ -17,7 +17,7 @@ use super::epoch::{TrainEpoch, validate};
 use super::error::StrategyError;
 use super::oracle::LossOf;
 use super::{RecordOf, StepStart, StepWatcher};
-use crate::optim::sam::{EntryPoint, SamMachine, StepDevices};
+use crate::optim::sam::{EntryPoint, SamMachine, StepDevices, StepLimit, WaitLimit};
 use crate::optim::{OptimError, Sam, SamConfig, StepReport};
 
 /// Sharpness-aware training with Burn's `Learner`, without a change in the model's code. Built by
@@ -99,6 +99,7 @@ pub struct SamStrategy<M: LearnerModel> {
     pub(super) config: SamConfig,
     pub(super) device: Option<Device>,
     pub(super) devices: Option<TrainingDevices>,
+    pub(super) wait_limit: WaitLimit,
     checkpoints: Checkpoints,
     loss_of: Option<Box<LossOf<M>>>,
     observer: RefCell<Box<Observer>>,
@@ -138,6 +139,7 @@ impl Sam {
             config,
             device: None,
             devices: None,
+            wait_limit: WaitLimit::default(),
             checkpoints: Checkpoints::default(),
             loss_of: None,
             observer: RefCell::new(Box::new(|_| ControlFlow::Continue(()))),
@@ -273,6 +275,11 @@ impl<M: LearnerModel> SamStrategy<M> {
     /// The devices of a step, if there are several.
     pub(super) fn step_devices(&self) -> Option<&StepDevices> {
         self.devices.as_ref().map(TrainingDevices::of_steps)
+    }
+
+    /// The limit on waits of a step of a model on `device`.
+    pub(super) fn step_limit(&self, device: &Device) -> StepLimit {
+        self.wait_limit.of_step(self.step_devices(), device)
     }
 
     /// Shows the model before a step.

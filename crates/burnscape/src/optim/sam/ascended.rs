@@ -70,7 +70,9 @@ impl Sam {
             loss: LossValue::Unknown,
             examples: None,
         };
-        let displaced = match self.machine.perturb(&mut step, first, &model, None)? {
+        let limit = self.step_limit(&space);
+        let found = limit.in_time(|| self.machine.perturb(&mut step, first, &model, None))?;
+        let displaced = match found {
             Some(Perturbation::Displacement { vector, scale }) => {
                 Some(vector.perturb(&model, scale)?)
             }
@@ -115,7 +117,8 @@ impl Sam {
             step.report.num_gradients += 1;
             step.second(1.0, &ascended.space, evaluation)?;
         }
-        let (report, descent) = self.machine.finish(step)?;
+        let limit = self.step_limit(&ascended.space);
+        let (report, descent) = limit.in_time(|| self.machine.finish(step))?;
         if report.skipped.is_some() {
             return Ok((model, report));
         }

@@ -36,7 +36,7 @@ pub use ascent_scope::AscentScope;
 pub use config::SamConfig;
 pub use descent::DescentGradient;
 #[cfg(feature = "train")]
-pub(super) use devices::{DeviceOracles, StepDevices};
+pub(super) use devices::{DeviceOracles, StepDevices, StepLimit, WaitLimit};
 pub use direction::AscentDirection;
 pub use group::RhoGroup;
 #[cfg(feature = "train")]

@@ -5,7 +5,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use super::SamConfig;
 use super::batch_oracle::BatchOracle;
 use super::descent::Descent;
-use super::devices::StepDevices;
+use super::devices::{StepDevices, StepLimit, WaitLimit};
 use super::machine::SamMachine;
 use super::needs::EntryPoint;
 use super::oracle::{ClosureOracle, Oracle};
@@ -55,6 +55,7 @@ pub struct Sam {
     pub(super) machine: SamMachine,
     pub(super) base: ModuleOptimizer,
     pub(super) devices: Option<StepDevices>,
+    pub(super) wait_limit: WaitLimit,
 }
 
 impl std::fmt::Debug for Sam {
@@ -71,6 +72,7 @@ impl Sam {
             machine: SamMachine::new(config),
             base,
             devices: None,
+            wait_limit: WaitLimit::default(),
         }
     }
 
@@ -199,11 +201,19 @@ impl Sam {
             *model = unshared_copy(model);
         }
         let before = BufferSnapshot::of(model);
-        let (report, descent) = passes(&mut self.machine, &lr, model, &before)?;
+        let limit = self.step_limit(space);
+        let machine = &mut self.machine;
+        let (report, descent) = limit.in_time(|| passes(machine, &lr, model, &before))?;
         if report.skipped.is_none() {
             *model = self.move_weights(&lr, model.clone(), space, descent)?;
         }
         Ok(report)
+    }
+
+    /// The limit on waits of a step of a model with this space.
+    pub(super) fn step_limit(&self, space: &ParamSpace) -> StepLimit {
+        self.wait_limit
+            .of_step(self.devices.as_ref(), space.device())
     }
 
     /// The base step, and the shift of the descent after it.

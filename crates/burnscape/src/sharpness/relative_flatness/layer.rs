@@ -4,7 +4,9 @@ use burn::tensor::{Tensor, TensorData};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::space::{ParamLeaf, ParamSpace, ParamVector, SpaceError, scaled};
+use crate::space::{
+    FlatSpace, ParamLeaf, ParamSpace, ParamVector, SpaceError, limited_by, norm, scaled,
+};
 
 /// Two displacements whose `⟨left, H right⟩` is a term, or an unbiased estimate, of the measure.
 pub(super) struct Pair {
@@ -34,7 +36,7 @@ impl Layer {
             shape[axis],
             shape[axis + 1..].iter().product(),
         ];
-        let norm = crate::space::norm(&weights.leaf(leaf))?;
+        let norm = limited_by(weights.space().waits(), || norm(&weights.leaf(leaf)))?;
         let values = weights.leaf(leaf).reshape(axes).swap_dims(0, 1);
         let weight = values.reshape([axes[1], axes[0] * axes[2]]);
         Ok(Self {

@@ -7,7 +7,7 @@ use super::{Region, WorstCaseSharpnessConfig};
 use crate::curvature::{DiagonallyScaled, Hessian};
 use crate::range::ensure;
 use crate::sharpness::SharpnessError;
-use crate::space::to_host;
+use crate::space::{FlatSpace, limited_by, to_host};
 use crate::writing::number;
 
 /// Lanczos steps, at most.
@@ -90,7 +90,8 @@ impl WorstCaseBound {
         let (steepness, square) = match config.region {
             Region::Ball(_) => (slope.norm()?, 1.0),
             Region::KeskarBox { .. } => {
-                let sum = to_host(slope.values().clone().abs().sum())?;
+                let sum = slope.values().clone().abs().sum();
+                let sum = limited_by(slope.space().waits(), || to_host(sum))?;
                 (sum.first().copied().unwrap_or(0.0), count as f64)
             }
         };

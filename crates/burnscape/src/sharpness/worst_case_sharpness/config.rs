@@ -151,42 +151,44 @@ impl WorstCaseSharpnessConfig {
         ensure("num_starts", self.num_starts as f64, 1.0..)?;
         ensure("step_size", self.step_size, POSITIVE)?;
         ensure("tolerance", self.tolerance, 0.0..)?;
-        let units = self.units(risk.space(model)?, model)?;
-        let ascent = Ascent {
-            config: self,
-            risk,
-            model,
-            units: &units,
-        };
-        let found = ascent.run()?;
-        let best = found.best;
-        let displacement = units.stretch(best.u.clone())?;
-        let norm = best.u.norm()?;
-        let (scaled_norm, at_bounds) = match self.region {
-            Region::Ball(_) => (norm, None),
-            Region::KeskarBox { .. } => {
-                let sizes = best.u.values().clone().abs();
-                let largest = to_host(sizes.clone().max())?;
-                let is_at_bound = sizes.greater_equal_elem((1.0 - BOUNDARY) * self.rho);
-                let count: f64 = to_host(is_at_bound.float())?.iter().sum();
-                let largest = largest.first().copied().unwrap_or(0.0);
-                (largest, Some(count / units.space().len() as f64))
-            }
-        };
-        Ok(WorstCaseSharpness {
-            rise: best.loss - found.base_loss,
-            standard_error: statistics::standard_error(&found.rises),
-            base_loss: found.base_loss,
-            rises: found.rises,
-            displacement_norm: displacement.norm()?,
-            scaled_norm,
-            on_boundary: scaled_norm >= (1.0 - BOUNDARY) * self.rho,
-            at_bounds,
-            alignment: alignment(&best, norm)?,
-            displacement: Some(displacement),
-            outcome: found.outcome,
-            num_gradients: found.num_gradients,
-            config: self.clone(),
+        risk.in_time(model, || {
+            let units = self.units(risk.space(model)?, model)?;
+            let ascent = Ascent {
+                config: self,
+                risk,
+                model,
+                units: &units,
+            };
+            let found = ascent.run()?;
+            let best = found.best;
+            let displacement = units.stretch(best.u.clone())?;
+            let norm = best.u.norm()?;
+            let (scaled_norm, at_bounds) = match self.region {
+                Region::Ball(_) => (norm, None),
+                Region::KeskarBox { .. } => {
+                    let sizes = best.u.values().clone().abs();
+                    let largest = to_host(sizes.clone().max())?;
+                    let is_at_bound = sizes.greater_equal_elem((1.0 - BOUNDARY) * self.rho);
+                    let count: f64 = to_host(is_at_bound.float())?.iter().sum();
+                    let largest = largest.first().copied().unwrap_or(0.0);
+                    (largest, Some(count / units.space().len() as f64))
+                }
+            };
+            Ok(WorstCaseSharpness {
+                rise: best.loss - found.base_loss,
+                standard_error: statistics::standard_error(&found.rises),
+                base_loss: found.base_loss,
+                rises: found.rises,
+                displacement_norm: displacement.norm()?,
+                scaled_norm,
+                on_boundary: scaled_norm >= (1.0 - BOUNDARY) * self.rho,
+                at_bounds,
+                alignment: alignment(&best, norm)?,
+                displacement: Some(displacement),
+                outcome: found.outcome,
+                num_gradients: found.num_gradients,
+                config: self.clone(),
+            })
         })
     }
 

@@ -1,7 +1,11 @@
 use std::time::Instant;
 
+use burn::nn::LinearConfig;
+use burnscape_krylov::{VectorBlock, VectorSpace};
+
 use super::*;
-use crate::space::to_host;
+use crate::space::tensor_block::TensorBlock;
+use crate::space::{ParamSpace, ParamVector, to_host};
 
 fn waits(milliseconds: u64) -> Waits {
     let limit = Duration::from_millis(milliseconds);
@@ -9,39 +13,28 @@ fn waits(milliseconds: u64) -> Waits {
 }
 
 #[test]
-fn a_wait_beyond_the_limit_is_an_error_that_counts_its_thread() {
+fn a_wait_beyond_the_limit_is_an_error_that_counts_its_thread_and_the_last() {
     let waits = waits(20);
     let (sender, receiver) = mpsc::channel::<()>();
     let begin = Instant::now();
     let found = limited(Some(waits.clone()), || waited(move || receiver.recv()));
     assert!(begin.elapsed() < Duration::from_secs(10));
-    let seconds = 0.02;
-    assert_eq!(
-        found,
-        Err(SpaceError::TimedOut {
-            seconds,
-            blocked_threads: 1
-        })
-    );
+    let timed_out = SpaceError::TimedOut {
+        device: device_name(&Device::default()),
+        seconds: 0.02,
+        blocked_threads: 1,
+    };
+    assert_eq!(found, Err(timed_out.clone()));
     assert_eq!(waits.expired(), Some(0));
-    // A second one, while the first thread still waits.
-    let again = limited(Some(waits.clone()), || {
-        waited(|| thread::sleep(Duration::from_secs(1)))
-    });
-    assert!(
-        matches!(
-            again,
-            Err(SpaceError::TimedOut {
-                blocked_threads: 2,
-                ..
-            })
-        ),
-        "{again:?}"
-    );
+    assert!(waits.devices[0].silence.is_dead());
+    // The device is not asked again.
+    let asks = || waited(|| panic!("asked again"));
+    let again: Result<(), _> = limited(Some(waits.clone()), asks);
+    assert_eq!(again, Err(timed_out));
     // The threads end when there is an answer.
     drop(sender);
     let begin = Instant::now();
-    while waits.devices[0].threads.load(Ordering::Relaxed) > 0 {
+    while waits.devices[0].silence.threads.load(Ordering::Relaxed) > 0 {
         assert!(begin.elapsed() < Duration::from_secs(60));
         thread::sleep(Duration::from_millis(1));
     }
@@ -80,6 +73,44 @@ fn the_limit_ends_with_the_work_that_has_it() {
     let panics = || limited(Some(waits(1)), || panic!("stop"));
     let found: Result<(), Option<String>> = caught(panics, Some, |_| None);
     assert!(found.is_err() && !is_limited());
+}
+
+#[test]
+fn waits_of_a_space_limit_the_reads_of_its_vectors() {
+    let layer = LinearConfig::new(3, 2).init(&Device::default());
+    let own = waits(60_000);
+    let space = ParamSpace::of(&layer).unwrap();
+    let space = space.with_waits(Some(own.clone()));
+    let v = ParamVector::from_host(&space, &[0.5; 8]).unwrap();
+    let leaves = v.to_leaves();
+    let mut block = TensorBlock::<ParamSpace>::with_capacity(&space, 2).unwrap();
+    block.push(v.clone()).unwrap();
+    let reads = || {
+        vec![
+            v.dot(&v).map(drop),
+            v.norm().map(drop),
+            v.max_abs().map(drop),
+            v.to_host().map(drop),
+            v.leaf_norms().map(drop),
+            v.leaf_dots(&v).map(drop),
+            v.filter_norms().map(drop),
+            leaves.dot(&leaves).map(drop),
+            block.dots(&v).map(drop),
+            block.gram(&block).map(drop),
+            block.split(v.clone(), &[0]).map(drop),
+        ]
+    };
+    assert!(reads().iter().all(Result::is_ok));
+    own.devices[0].silence.give_up();
+    let is_silent = |found: &Result<(), SpaceError>| matches!(found, Err(SpaceError::TimedOut { seconds, .. }) if *seconds == 60.0);
+    assert!(reads().iter().all(is_silent), "{:?}", reads());
+    // A thread that works for a device has its own limit.
+    let found = limited(Some(waits(60_000)), reads);
+    assert!(found.iter().all(Result::is_ok), "{found:?}");
+    let unlimited = Waits::new(None, 0, [(Device::default(), Arc::default())]);
+    assert!(limited(Some(unlimited), reads).iter().all(is_silent));
+    // Spaces that differ in nothing else are the same.
+    assert_eq!(space, ParamSpace::of(&layer).unwrap());
 }
 
 #[test]

@@ -213,6 +213,77 @@ fn a_wait_beyond_the_limit_gives_the_device_up() {
     assert_eq!(found, Err(dead.into()));
 }
 
+#[test]
+fn the_calling_thread_has_the_limit_of_the_list() {
+    let device = Device::default();
+    let devices = devices(1).with_wait_limit(Some(Duration::from_millis(20)));
+    let (sender, receiver) = mpsc::channel::<()>();
+    let found = devices.in_time(&device, || {
+        // Whatever becomes of the error.
+        drop(waited(move || receiver.recv()));
+        Ok::<_, LossError>(())
+    });
+    drop(sender);
+    let name = devices.work()[0].device.clone();
+    let expected = DeviceError::TimedOut {
+        device: name.clone(),
+        index: 0,
+        batch: None,
+        seconds: 0.02,
+        blocked_threads: 1,
+    };
+    assert_eq!(found, Err(expected.into()));
+    let dead = LossError::from(DeviceError::Dead {
+        device: name,
+        index: 0,
+    });
+    let again = devices.in_time(&device, || -> Result<(), LossError> {
+        panic!("asked again")
+    });
+    assert_eq!(again, Err(dead.clone()));
+    assert_eq!(devices.main(&device), Err(dead));
+    let zero = devices.with_wait_limit(Some(Duration::ZERO));
+    let found = zero.in_time(&device, || Ok::<_, LossError>(()));
+    assert_eq!(found, Err(DeviceError::NoWait.into()));
+    assert!(zero.waits_on(&device).is_none());
+}
+
+#[test]
+fn a_list_without_a_limit_has_that_of_the_thread_which_uses_it() {
+    let outer = devices(1).with_wait_limit(Some(Duration::from_millis(20)));
+    let inner = devices(2);
+    let (sender, receiver) = mpsc::channel::<()>();
+    let receiver = Mutex::new(Some(receiver));
+    let found = outer.each(0, false, |_| {
+        inner.each(0, false, |worker| {
+            if worker.index() == 1 {
+                let receiver = receiver.lock().unwrap().take().unwrap();
+                drop(waited(move || receiver.recv()));
+            }
+            Ok::<_, LossError>(())
+        })
+    });
+    drop(sender);
+    let expected = DeviceError::TimedOut {
+        device: inner.work()[1].device.clone(),
+        index: 1,
+        batch: None,
+        seconds: 0.02,
+        blocked_threads: 1,
+    };
+    assert_eq!(found, Err(expected.into()));
+    assert!(inner.is_dead(1) && !inner.is_dead(0) && !outer.is_dead(0));
+    // Its own limit comes first.
+    let patient = devices(1).with_wait_limit(Some(Duration::from_secs(60)));
+    let found = outer.each(0, false, |_| {
+        patient.each(0, false, |_| {
+            let slow = || thread::sleep(Duration::from_millis(100));
+            Ok::<_, LossError>(waited(slow)?)
+        })
+    });
+    assert_eq!(found, Ok(vec![vec![()]]));
+}
+
 #[cfg(all(feature = "flex", feature = "ndarray"))]
 #[test]
 #[allow(deprecated, reason = "deprecated by Burn, supported while Burn has it")]

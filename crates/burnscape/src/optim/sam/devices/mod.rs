@@ -3,6 +3,7 @@
 mod device_oracles;
 mod part_oracle;
 mod step_devices;
+mod step_limit;
 mod steps;
 #[cfg(test)]
 #[cfg(all(feature = "flex", feature = "ndarray"))]
@@ -11,3 +12,4 @@ mod tests;
 #[cfg(feature = "train")]
 pub(in crate::optim) use device_oracles::DeviceOracles;
 pub(in crate::optim) use step_devices::StepDevices;
+pub(in crate::optim) use step_limit::{StepLimit, WaitLimit};

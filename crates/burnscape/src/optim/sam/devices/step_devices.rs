@@ -1,4 +1,5 @@
 use std::sync::Mutex;
+use std::time::Duration;
 
 use burn::module::Module;
 use burn::tensor::Device;
@@ -25,8 +26,9 @@ impl StepDevices {
         config: &SamConfig,
         devices: impl IntoIterator<Item = Device>,
         scope: AscentScope,
+        wait_limit: Option<Duration>,
     ) -> Result<Self, OptimError> {
-        let devices = Devices::new(devices);
+        let devices = Devices::new(devices).with_wait_limit(wait_limit);
         let Some(first) = devices.device(0) else {
             return Err(LossError::from(DeviceError::NoDevice).into());
         };
@@ -42,6 +44,14 @@ impl StepDevices {
                 second: "several devices, each of which has a part of the batch",
             }),
             _ => Ok(several),
+        }
+    }
+
+    /// The same devices with another limit on waits.
+    pub(in crate::optim) fn with_wait_limit(self, limit: Duration) -> Self {
+        Self {
+            devices: self.devices.with_wait_limit(Some(limit)),
+            ..self
         }
     }
 

@@ -1,10 +1,12 @@
+use std::time::Duration;
+
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::tensor::Device;
 
-use super::StepDevices;
 use super::device_oracles::DeviceOracles;
 use super::part_oracle::PartOracle;
+use super::{StepDevices, WaitLimit};
 use crate::loss::{Batch, DeviceWork, Objective};
 use crate::optim::sam::batch_parts::{BatchPart, evenly};
 use crate::optim::sam::{AscentScope, Sam};
@@ -17,12 +19,14 @@ impl Sam {
     ///
     /// A list of one device is as good as none. Devices are no part of a record: a run may resume on other ones. After a
     /// device has failed, call this again with those that are left: the failed step has changed nothing. Waits for a
-    /// device have no limit: a step ends when a connection does, and a server that is alive and silent blocks it.
+    /// device have no limit unless [`with_wait_limit`](Self::with_wait_limit) sets one: a step ends when a connection
+    /// does, and a server that is alive and silent blocks it.
     ///
     /// # Errors
     ///
     /// [`LossError::Device`](crate::loss::LossError::Device) for no device, a device that is listed twice, and devices
-    /// whose default float types differ. [`OptimError::Incompatible`] for variants that look into the whole batch
+    /// whose default float types differ, or do not answer within a limit that was set before.
+    /// [`OptimError::Incompatible`] for variants that look into the whole batch
     /// (m-sharpness by `group_size`, data selection, a Fisher metric of example gradients, trust-region ascent), if
     /// there are several devices.
     ///
@@ -53,8 +57,33 @@ impl Sam {
         devices: impl IntoIterator<Item = Device>,
         scope: AscentScope,
     ) -> Result<Self, OptimError> {
-        self.devices = Some(StepDevices::new(&self.machine.config, devices, scope)?);
+        let limit = self.wait_limit.get();
+        let devices = StepDevices::new(&self.machine.config, devices, scope, limit)?;
+        self.devices = Some(devices);
         Ok(self)
+    }
+
+    /// Sets the longest wait of a step for a device; without a limit by default. It is for the devices of
+    /// [`on_devices`](Self::on_devices), whichever is called first, and for the device of the model where there are
+    /// none.
+    ///
+    /// A wait beyond it is [`DeviceError::TimedOut`](crate::loss::DeviceError::TimedOut), and the model is as before.
+    /// The device is not asked again: later steps return [`DeviceError::Dead`](crate::loss::DeviceError::Dead) until
+    /// [`on_devices`](Self::on_devices) has another list. The limit is for a single wait. Waits of the loss and of the
+    /// base optimizer themselves have none, nor has what
+    /// [`Risk::with_wait_limit`](crate::loss::Risk::with_wait_limit) does not limit.
+    ///
+    /// A limit of zero is [`DeviceError::NoWait`](crate::loss::DeviceError::NoWait), in the next step or in
+    /// [`on_devices`](Self::on_devices).
+    ///
+    /// # Cost
+    ///
+    /// A thread for every wait.
+    #[must_use]
+    pub fn with_wait_limit(mut self, limit: Duration) -> Self {
+        self.wait_limit = WaitLimit::new(limit);
+        self.devices = self.devices.map(|devices| devices.with_wait_limit(limit));
+        self
     }
 
     /// One step on a batch, in parts on the devices of [`on_devices`](Self::on_devices): as

@@ -1,5 +1,8 @@
 //! Flex and NdArray, the two devices that every machine has.
 
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::optim::SgdConfig;
@@ -10,7 +13,7 @@ use crate::loss::{DeviceError, LossError, SumLoss};
 use crate::optim::{
     Ascent, AscentScope, DescentGradient, Metric, Need, OptimError, Sam, SamConfig, StepReport,
 };
-use crate::space::{RunningStatistics, unshared_copy};
+use crate::space::{RunningStatistics, unshared_copy, waited};
 
 const SCOPES: [AscentScope; 2] = [AscentScope::Shared, AscentScope::PerDevice];
 const LR: f64 = 0.1;
@@ -320,6 +323,67 @@ fn a_failure_on_a_device_names_it_and_changes_nothing() {
                 .is_ok()
         );
     }
+}
+
+#[test]
+fn a_wait_beyond_the_limit_changes_nothing_and_is_the_last() {
+    let limit = Duration::from_millis(500);
+    let config = SamConfig::new();
+    let [here, there] = devices();
+    for (list, silent) in [
+        (vec![], 0),
+        (vec![here.clone()], 0),
+        (vec![here.clone(), there.clone()], 1),
+    ] {
+        let (sender, receiver) = mpsc::channel::<()>();
+        let receiver = Arc::new(Mutex::new(receiver));
+        let device = list.get(silent).cloned().unwrap_or(here.clone());
+        let is_silent = |net: &Net, batch: Pairs| {
+            if batch.0.device() == device {
+                let receiver = Arc::clone(&receiver);
+                // Whatever becomes of the error.
+                drop(waited(move || receiver.lock().unwrap().recv().is_ok()));
+            }
+            loss(net, batch)
+        };
+        let mut sam = sam(&config);
+        // The order does not matter.
+        let limited = |sam: Sam| sam.with_wait_limit(limit);
+        if list.len() == 1 {
+            sam = limited(sam);
+        }
+        if !list.is_empty() {
+            sam = sam.on_devices(list.clone(), AscentScope::Shared).unwrap();
+        }
+        if list.len() != 1 {
+            sam = limited(sam);
+        }
+        let mut net = Net::normed();
+        let before = (net.weights(), net.statistics());
+        match fault(sam.step_on_devices(LR, &mut net, batch(10), &is_silent)) {
+            DeviceError::TimedOut { index, seconds, .. } => {
+                assert_eq!((index, seconds), (silent, 0.5));
+            }
+            other => panic!("{other:?}"),
+        }
+        drop(sender);
+        assert_eq!((net.weights(), net.statistics()), before);
+        assert_eq!(sam.num_steps(), 0);
+        match fault(sam.step_on_devices(LR, &mut net, batch(10), &loss)) {
+            DeviceError::Dead { index, .. } => assert_eq!(index, silent),
+            other => panic!("{other:?}"),
+        }
+        let again = sam.with_wait_limit(Duration::from_secs(60));
+        let mut again = again
+            .on_devices([here.clone()], AscentScope::Shared)
+            .unwrap();
+        together(&mut again, &mut net, batch(10));
+    }
+    let zero = || sam(&config).with_wait_limit(Duration::ZERO);
+    let step = zero().step_on(LR, &mut Net::new(), batch(4), &loss);
+    assert_eq!(fault(step), DeviceError::NoWait);
+    let listed = zero().on_devices([here], AscentScope::Shared);
+    assert_eq!(fault(listed), DeviceError::NoWait);
 }
 
 #[test]
