@@ -14,7 +14,7 @@
 //! The kernels alone run as in a product: prepared once, on the same threads, with sums of two convolutions as one
 //! where the product has them as one. Their program has no outputs, so that each result is freed as soon as it is
 //! there; to read a number of each would add steps, and to keep results would add fresh memory, which a product does
-//! not need. Each operand is a contiguous tensor of its own: the kernels never find in the cache what was just
+//! not need. What they read are contiguous tensors of their own: the kernels never find in the cache what was just
 //! computed, and never read a transposed tensor, where a product may do both.
 //!
 //! Models are in evaluation mode, the default of a risk: batch norm uses running statistics in gradients as well.

@@ -8,57 +8,16 @@ use burn_ir::{
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::copies::TwoPasses;
-use crate::program::{Port, Program, Storage, is_arithmetic, is_comparison, viewed};
+use crate::program::{Storage, is_arithmetic, is_comparison, viewed};
 
-/// The longest chain of steps that is computed again for a backward pass.
+/// The longest chain of steps that is computed again.
 const STEPS: usize = 4;
-
-/// The same for a tangent: from the gradient of attention weights to that of queries and keys, with a mask and dropout.
-const LINEAR_STEPS: usize = 8;
 
 /// An operand of less than this share of the result does not count.
 const SMALL: u64 = 8;
 
 /// The passes with everything computed again that takes a few cheap steps from what is held anyway.
 pub(super) fn lean(passes: &TwoPasses) -> TwoPasses {
-    passes.recomputing(near(passes, STEPS, 0))
-}
-
-/// The operations of a linear program that computes some of its residuals again for each tangent: those that take a few
-/// cheap steps from the others, and at least half of the memory of the largest. `None` if no residual takes memory.
-///
-/// Of `once`, the first `num_own` operations are those of the recording. The others are composed factors, which are there
-/// to save steps, and stay.
-pub(super) fn leaner(
-    once: &[OperationIr],
-    num_own: usize,
-    linear: &Program,
-    residuals: &[Port],
-) -> Option<Vec<OperationIr>> {
-    let storage = Storage::of(once);
-    let sizes = residuals
-        .iter()
-        .map(|port| storage.size(storage.owner(port.tensor.id)));
-    let largest = sizes.max().filter(|&size| size > 0)?;
-    let results = |operations: &[OperationIr]| -> FxHashSet<TensorId> {
-        let outputs = operations.iter().flat_map(OperationIr::outputs);
-        outputs.map(|tensor| tensor.id).collect()
-    };
-    let joined = Program::unchecked(
-        [once, linear.operations.as_slice()].concat(),
-        Vec::new(),
-        linear.outputs.clone(),
-        linear.constants.clone(),
-    );
-    let passes = TwoPasses::of(&joined, &results(once));
-    let own = results(&once[..num_own]);
-    let mut twice = near(&passes, LINEAR_STEPS, largest.div_ceil(2));
-    twice.retain(|id| own.contains(id));
-    Some(passes.recomputing(twice).backward)
-}
-
-/// The results of the forward pass of at least `least` bytes that take at most `most` cheap steps from what is held anyway.
-fn near(passes: &TwoPasses, most: usize, least: u64) -> FxHashSet<TensorId> {
     let forward = &passes.forward;
     let storage = Storage::of(forward);
     let reads = passes.backward.iter().flat_map(OperationIr::inputs);
@@ -85,12 +44,11 @@ fn near(passes: &TwoPasses, most: usize, least: u64) -> FxHashSet<TensorId> {
             .filter_map(|tensor| twice.get(&tensor.id));
         let own = usize::from(viewed(operation).is_none());
         let steps = before.max().copied().unwrap_or(0) + own;
-        let is_few = steps <= most && size >= least;
-        if is_few && is_cheap(operation) && operation.inputs().all(is_near) {
+        if steps <= STEPS && is_cheap(operation) && operation.inputs().all(is_near) {
             twice.insert(out.id, steps);
         }
     }
-    twice.into_keys().collect()
+    passes.recomputing(twice.into_keys().collect())
 }
 
 /// Whether the operation takes the time to read and write its tensors once, or less.

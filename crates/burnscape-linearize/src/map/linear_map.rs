@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 
 use super::copies::TwoPasses;
 use super::factors::{Composed, composed};
-use super::lean::{lean, leaner};
+use super::lean::lean;
 use super::segments::segmented;
 use crate::LinearizeError;
 use crate::program::{Port, Program, Storage, Tie, is_draw};
@@ -16,8 +16,7 @@ use crate::program::{Port, Program, Storage, Tie, is_draw};
 /// tangent.
 ///
 /// Tensors computed once and read by the linear part are *residuals*. A product costs only the linear
-/// part. Where a third of the memory of residuals or more is a few elementwise steps from the rest, the linear part repeats
-/// these steps. Random draws are kept even if residuals are recomputed, so that all products belong to the same
+/// part. Random draws are kept even if residuals are recomputed, so that all products belong to the same
 /// operator.
 ///
 /// A map is independent of a device; [`Linearized`](crate::Linearized) runs it on one.
@@ -27,7 +26,7 @@ pub struct LinearMap {
     pub(crate) draws: Arc<Program>,
     /// From primal inputs and draws to values and residuals.
     pub(crate) once: Arc<Program>,
-    /// From residuals and tangents to results. What is computed again of residuals is part of it.
+    /// From residuals and tangents to results.
     pub(crate) each: Arc<Program>,
     pub(crate) num_values: usize,
     pub(crate) num_primal: usize,
@@ -96,21 +95,9 @@ impl LinearMap {
         let needed = external(&fewer, &moving);
         let storage = Storage::of(once.iter().chain(&factors));
         let is_shorter = fewer.operations.len() < linear.operations.len();
-        let num_own = once.len();
         if is_shorter && storage.total(&needed) <= storage.total(&residuals) {
             once.extend(factors);
             (linear, residuals) = (fewer, needed);
-        }
-        // A few more steps for every tangent are worth a third of the memory.
-        if let Some(operations) = leaner(&once, num_own, &linear, &residuals) {
-            let again = operations.iter().flat_map(OperationIr::outputs);
-            moving.extend(again.map(|tensor| tensor.id));
-            let longer =
-                Program::unchecked(operations, Vec::new(), results.to_vec(), constants.clone());
-            let needed = external(&longer, &moving);
-            if 3 * storage.total(&needed) <= 2 * storage.total(&residuals) {
-                (linear, residuals) = (longer, needed);
-            }
         }
         let drawn = |operations: &[OperationIr]| -> Vec<Port> {
             let outputs = operations.iter().flat_map(OperationIr::outputs);

@@ -16,16 +16,15 @@ impl LinearMap {
     #[doc(hidden)]
     pub fn several(&self, segments: usize, count: usize) -> Program {
         let tangents = &self.each.inputs[self.num_residuals()..];
-        let (again, moving) = self.divided(tangents);
-        let mut names = self.names(tangents, &moving, count);
+        let mut names = self.names(tangents, count);
         let mut inputs = self.once.inputs.clone();
         let mut outputs = Vec::new();
         for names in &mut names {
             inputs.extend(tangents.iter().map(|port| renamed(port, names)));
             outputs.extend(self.each.outputs.iter().map(|port| renamed(port, names)));
         }
-        let mut line = Vec::with_capacity(count * moving.len());
-        for operation in &moving {
+        let mut line = Vec::with_capacity(count * self.each.operations.len());
+        for operation in &self.each.operations {
             line.extend(names.iter_mut().map(|names| {
                 let mut operation = operation.clone();
                 operation.visit_mut(names);
@@ -33,34 +32,17 @@ impl LinearMap {
             }));
         }
         let ids = outputs.iter().map(|port: &Port| port.tensor.id);
-        let source = [self.once.operations.as_slice(), again.as_slice()].concat();
-        let operations = on_demand(line, source, ids);
+        let operations = on_demand(line, self.once.operations.clone(), ids);
         let mut constants = self.once.constants.clone();
         constants.extend(self.each.constants.clone());
         let mut several = Program::unchecked(operations, inputs, outputs, constants);
         several.remove_dead();
-        if !again.is_empty() {
-            // Both parts have these operations, and one program needs them once.
-            several.merge_equal();
-        }
         self.in_segments(several, &self.forward_of(&names), segments)
     }
 
-    /// The operations of a product in two parts: what is computed again of residuals, and what depends on tangents.
-    fn divided(&self, tangents: &[Port]) -> (Vec<OperationIr>, Vec<OperationIr>) {
-        let mut moving: FxHashSet<TensorId> = tangents.iter().map(|port| port.tensor.id).collect();
-        self.each.operations.iter().cloned().partition(|operation| {
-            let moves = operation.inputs().any(|tensor| moving.contains(&tensor.id));
-            if moves {
-                moving.extend(operation.outputs().map(|tensor| tensor.id));
-            }
-            !moves
-        })
-    }
-
     /// The names of everything that depends on a tangent, for each tangent. The first one's are its own.
-    fn names(&self, tangents: &[Port], line: &[OperationIr], count: usize) -> Vec<Rename> {
-        let made = line.iter().flat_map(OperationIr::outputs);
+    fn names(&self, tangents: &[Port], count: usize) -> Vec<Rename> {
+        let made = self.each.operations.iter().flat_map(OperationIr::outputs);
         let made = made.map(|tensor| tensor.id);
         let moving = tangents.iter().map(|port| port.tensor.id).chain(made);
         let moving: Vec<TensorId> = moving.collect();

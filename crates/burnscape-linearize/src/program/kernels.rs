@@ -8,29 +8,35 @@ use rustc_hash::FxHashMap;
 use super::{Port, Program, Rename};
 
 impl Program {
-    /// Only the matrix products and convolutions of the program, with every operand as a separate
+    /// Only the matrix products and convolutions of the program, with every tensor that they read as an
     /// input. The program itself may still take less time: kernels of our own join sums of two convolutions.
     #[must_use]
     pub fn kernels(&self) -> Self {
         self.only(is_kernel)
     }
 
-    /// Only some of the operations, with every operand as a separate input and every result as an output.
+    /// Only some of the operations, with every tensor that they read as an input and every result as an output.
     pub(crate) fn only(&self, is_kept: impl Fn(&OperationIr) -> bool) -> Self {
         let mut inputs: Vec<Port> = Vec::new();
+        let mut names = FxHashMap::default();
         let mut operations = Vec::new();
         let mut outputs = Vec::new();
         for operation in self.operations.iter().filter(|&op| is_kept(op)) {
             let mut operation = operation.clone();
             for tensor in operation.inputs().cloned().collect::<Vec<_>>() {
-                let name = format!("operand {}", inputs.len());
-                // Names count down from the largest, which no recording reaches.
-                let id = TensorId::new(u64::MAX - 1 - inputs.len() as u64);
-                operation.visit_mut(&mut Rename(FxHashMap::from_iter([(tensor.id, id)])));
-                inputs.push(Port {
-                    name,
-                    tensor: TensorIr { id, ..tensor },
+                let id = *names.entry(tensor.id).or_insert_with(|| {
+                    // Names count down from the largest, which no recording reaches.
+                    let id = TensorId::new(u64::MAX - 1 - inputs.len() as u64);
+                    inputs.push(Port {
+                        name: format!("operand {}", inputs.len()),
+                        tensor: TensorIr {
+                            id,
+                            ..tensor.clone()
+                        },
+                    });
+                    id
                 });
+                operation.visit_mut(&mut Rename(FxHashMap::from_iter([(tensor.id, id)])));
             }
             outputs.extend(operation.outputs().map(|tensor| Port {
                 name: String::new(),

@@ -34,8 +34,8 @@ pub(crate) trait Engine: Send {
     fn bind(&mut self, port: &Port, tensor: DispatchTensor) -> Result<(), LinearizeError>;
     /// Prepares a program to run on this engine.
     fn executable(&self, program: &Program) -> Executable;
-    /// The matrix products and convolutions of a program as its executable has them, with every operand as a separate
-    /// input.
+    /// The matrix products and convolutions of a program as its executable has them, with every tensor that they read as
+    /// an input.
     fn kernels(&self, program: &Program) -> Program;
     /// The memory that an operation needs beside its operands and results, in bytes.
     fn workspace(&self, operation: &OperationIr, is_contiguous: &dyn Fn(&TensorIr) -> bool) -> u64;

@@ -9,12 +9,10 @@ use crate::program::Port;
 /// Whether a [`Point`] stores its residuals: everything that does not depend on a tangent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Checkpointing {
-    /// Compute residuals once and store them, for the fastest products. Where a third of their memory or more is a few
-    /// elementwise steps from the rest, products compute it again: of the square tensors of attention over many tokens, two
-    /// a head are stored and four computed again. Over few tokens all six are stored.
+    /// Compute residuals once and store them, for the fastest products: of attention six square tensors a head.
     #[default]
     Store,
-    /// Recompute residuals in every product, to save memory. A block of tangents shares them. While a product runs, its
+    /// Recompute residuals in every product, to save memory. A block of tangents shares them. The
     /// backward pass reads two square tensors a head of attention that the forward pass has made, one of them a tangent. Random
     /// draws are stored in either case.
     Recompute,

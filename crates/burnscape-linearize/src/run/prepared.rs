@@ -85,7 +85,7 @@ impl Program {
     }
 
     /// Prepares only the matrix products and convolutions, as they run on `device` within the whole program: sums of
-    /// two convolutions are one operation where they are one there. Every operand is a separate input. There are no
+    /// two convolutions are one operation where they are one there. Every tensor that they read is an input. There are no
     /// outputs: a run computes every result and frees it at once.
     ///
     /// # Errors

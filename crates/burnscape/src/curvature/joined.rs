@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 
 use burn::backend::DispatchTensor;
 use burn::module::Module;
-use burnscape_linearize::Program;
+use burnscape_linearize::PreparedProgram;
 
 use super::CurvatureError;
 use super::batch_points::{BatchPoint, BatchPoints};
@@ -104,7 +104,7 @@ fn mean_of(parts: &[BatchPoint], reduction: Reduction) -> (f64, f64) {
 struct JointLosses<'s, 'r, 'a, M> {
     site: &'s Site<'r, 'a, M>,
     points: &'s BatchPoints,
-    programs: HashMap<Signature, (Program, Vec<DispatchTensor>)>,
+    programs: HashMap<Signature, (PreparedProgram, Vec<DispatchTensor>)>,
     peak: u64,
 }
 
@@ -117,13 +117,13 @@ impl<M: Module> JointLosses<'_, '_, '_, M> {
         if !self.site.source.shares_traces() {
             self.programs.clear();
         }
-        if !self.programs.contains_key(&signature) {
-            let traced = self.traced(batch, values.len(), batch_bytes)?;
-            self.programs.insert(signature.clone(), traced);
-        }
-        let (program, model) = &self.programs[&signature];
+        let (mut program, model) = match self.programs.remove(&signature) {
+            Some(known) => known,
+            None => self.traced(batch, values.len(), batch_bytes)?,
+        };
         let inputs: Vec<DispatchTensor> = model.iter().cloned().chain(values).collect();
-        let found = program.run(&inputs, self.site.space.device())?;
+        let found = program.run(&inputs)?;
+        self.programs.insert(signature, (program, model));
         let loss = found.into_iter().next().map(to_host).transpose()?;
         Ok(loss.into_iter().flatten().sum())
     }
@@ -134,7 +134,7 @@ impl<M: Module> JointLosses<'_, '_, '_, M> {
         batch: &dyn RiskBatch<M>,
         num_tensors: usize,
         batch_bytes: u64,
-    ) -> Result<(Program, Vec<DispatchTensor>), CurvatureError> {
+    ) -> Result<(PreparedProgram, Vec<DispatchTensor>), CurvatureError> {
         let site = self.site;
         let trace = batch.trace_gradient(site.model(), site.settings, site.reduction)?;
         let recorded = trace.program.num_operations() as u64;
@@ -146,7 +146,8 @@ impl<M: Module> JointLosses<'_, '_, '_, M> {
             let own = known.maps[0].peak_bytes(&program) + known.frame.operation * operations;
             self.peak = self.peak.max(own + batch_bytes);
         }
-        Ok((program, bindings))
+        let prepared = program.prepare(site.space.device())?;
+        Ok((prepared, bindings))
     }
 }
 

@@ -160,8 +160,8 @@ impl Needs {
             let check = gradient + vector + peak(point).max(multiplied);
             needs.point = needs.point.max(check);
         }
-        // An operator that moves compares a value of the closure, while residuals are stored.
-        let forward = peak(&first.map().first_value());
+        // An operator that moves compares a value of the closure, with Burn's kernels, while residuals are stored.
+        let forward = first.map().first_value().peak_bytes();
         needs.point = needs.point.max(gradient + forward);
         if joined > 0 {
             let joint = Joint::of(first, frame);

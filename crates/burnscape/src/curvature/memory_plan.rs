@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// The prediction counts what an operator takes beyond the model and the data: stored residuals, the total gradient,
 /// the checks, and for one product the vector, its result and everything in between. An operator that moves
-/// ([`at`](crate::curvature::Hessian::at)) compares its trace with a forward pass of the closure. It is counted as one that
-/// frees what it has used; in [`Mode::Train`](crate::loss::Mode::Train) it holds its activations as for a gradient, which is
-/// not counted. On Burn's Flex backend the peak is within 20 % of what was measured, except for small networks whose
+/// ([`at`](crate::curvature::Hessian::at)) compares its trace with a forward pass of the closure. The
+/// prediction assumes that this pass frees each result after its last use; in [`Mode::Train`](crate::loss::Mode::Train) it
+/// holds its activations as for a gradient, which is not counted. On Burn's Flex backend the peak is within 20 % of what was measured, except for small networks whose
 /// batches are split into many parts, of which the host keeps records (`docs/performance.md`). An allocator that keeps
 /// pages of its own may hold more.
 ///

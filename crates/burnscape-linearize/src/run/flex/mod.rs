@@ -50,7 +50,7 @@ pub(super) fn with_kernels(program: &Program) -> Cow<'_, Program> {
     program
 }
 
-/// The matrix products and convolutions that [`with_kernels`] leaves or makes, with every operand as a separate input.
+/// The matrix products and convolutions that [`with_kernels`] leaves or makes, with every tensor that they read as an input.
 pub(super) fn kernels_alone(program: &Program) -> Program {
     with_kernels(program).only(|operation| is_kernel(operation) || conv::is_ours(operation))
 }

@@ -226,8 +226,7 @@ impl<'a, M, K> Risk<'a, M, K> {
     /// Sets how many bytes of residuals (intermediate results that products read) each operator of this risk stores on
     /// the device, including the tensors of the batches; 1 GiB by default. Dropout masks and drawn targets are
     /// always stored, and count. Batches beyond the budget are read again for every product and their residuals
-    /// recomputed, which adds about the cost of a gradient. 0 recomputes all of them. Where a third of the residuals or more
-    /// is a few elementwise steps from the rest, as in attention over many tokens, products repeat these steps in any case.
+    /// recomputed, which adds about the cost of a gradient. 0 recomputes all of them.
     ///
     /// What a product takes while it runs is not limited: the vectors of a block share residuals that are recomputed, unless
     /// that takes more memory than the budget and than as many products at the same time.
