@@ -51,7 +51,8 @@ fn basis(options: &Options, device: &Device) {
     let found = block.dots(&v).expect("numbers");
     let host = v.to_host().expect("numbers");
     let error = found.iter().take(8).enumerate().map(|(index, found)| {
-        let row = block.get(index).expect("a row").to_host().expect("numbers");
+        let row = block.get(index).expect("a device").expect("a row");
+        let row = row.to_host().expect("numbers");
         let (sum, size) = row.iter().zip(&host).fold((0.0, 0.0_f64), |sums, (x, y)| {
             (sums.0 + x * y, sums.1 + (x * y).powi(2))
         });

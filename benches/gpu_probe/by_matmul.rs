@@ -93,9 +93,12 @@ impl VectorBlock for PlainBlock {
         self.rows.truncate(len);
     }
 
-    fn get(&self, index: usize) -> Option<Plain> {
-        let row = self.rows.get(index)?.clone().reshape([self.space.len()]);
-        ParamVector::from_values(&self.space, row).ok().map(Plain)
+    fn get(&self, index: usize) -> Result<Option<Plain>, SpaceError> {
+        let row = self.rows.get(index).map(|row| {
+            let row = row.clone().reshape([self.space.len()]);
+            ParamVector::from_values(&self.space, row).map(Plain)
+        });
+        row.transpose()
     }
 
     fn dots(&self, v: &Plain) -> Result<Vec<f64>, SpaceError> {

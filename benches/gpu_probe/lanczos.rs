@@ -57,7 +57,9 @@ where
 {
     let run = LanczosFactorization::from_random(operator, steps, 0).expect("a run");
     let rows = run.basis().vectors();
-    let rows: Vec<Vec<f64>> = rows.map(|q| q.to_host().expect("numbers")).collect();
+    let rows: Vec<Vec<f64>> = rows
+        .map(|q| q.expect("a row").to_host().expect("numbers"))
+        .collect();
     let space = rows.first().map_or(0, Vec::len);
     let list = VectorList::<Vec<f64>>::from_vectors(&space, rows).expect("a list");
     let gram = list.gram(&list).expect("a matrix");

@@ -54,8 +54,11 @@ fn blocks_are_lists<S: FlatSpace>(space: &S, tolerance: f64) {
         list.project_out(v.clone()).unwrap(),
         block.project_out(device(&v)).unwrap(),
     );
-    close(list.get(3).unwrap(), block.get(3).unwrap());
-    assert!(block.get(5).is_none());
+    close(
+        list.get(3).unwrap().unwrap(),
+        block.get(3).unwrap().unwrap(),
+    );
+    assert!(block.get(5).unwrap().is_none());
     let (a, b) = (list.gram(&list).unwrap(), block.gram(&block).unwrap());
     assert_near(a.as_slice(), b.as_slice(), scale);
     let turn = Dense::from_row_major(2, 5, numbers(10, 3.0)).unwrap();
@@ -64,15 +67,15 @@ fn blocks_are_lists<S: FlatSpace>(space: &S, tolerance: f64) {
         block.transform(&turn).unwrap(),
     );
     assert_eq!(b.len(), 2);
-    close(a.get(1).unwrap(), b.get(1).unwrap());
+    close(a.get(1).unwrap().unwrap(), b.get(1).unwrap().unwrap());
     assert!(block.linear_combination(&[1.0]).is_err());
     assert!(block.transform(&Dense::identity(2)).is_err());
     // A clone is a block of its own.
     let before = block.clone();
     block.truncate(1);
     block.push(device(&v)).unwrap();
-    close(v.clone(), block.get(1).unwrap());
-    close(host[1].clone(), before.get(1).unwrap());
+    close(v.clone(), block.get(1).unwrap().unwrap());
+    close(host[1].clone(), before.get(1).unwrap().unwrap());
     block.truncate(0);
     assert!(block.dots(&device(&v)).unwrap().is_empty());
     close(v.clone(), block.project_out(device(&v)).unwrap());

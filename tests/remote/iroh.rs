@@ -22,8 +22,14 @@ fn free_port() -> u16 {
     socket.local_addr().unwrap().port()
 }
 
-/// A server of one Flex device, and what a client without a token knows of it.
+/// A server of one Flex device, and what a client without a token knows of it. Another process may take the port
+/// before the server does: then it is started again.
 fn served() -> (Server, RemoteHost) {
+    let mut attempts = (0..5).map(|_| started());
+    attempts.find(|(server, _)| server.lasts()).unwrap()
+}
+
+fn started() -> (Server, RemoteHost) {
     let port = free_port();
     let transport = IrohTransport::new(IrohIdentity::random())
         .with_relays(IrohRelays::Disabled)

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use burn::remote::RemoteHost;
 use burn::server::{RemoteServer, ServeError, Transport, WebSocketTransport};
@@ -73,6 +73,18 @@ impl Server {
     /// A device of the server, with its session open.
     pub(crate) fn device(&self, index: usize) -> Device {
         connect(self.address, index)
+    }
+
+    /// Whether the server is still there a moment after its start. One whose port is taken ends at once.
+    pub(crate) fn lasts(&self) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(300) {
+            if self.serving.as_ref().is_none_or(JoinHandle::is_finished) {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        true
     }
 
     /// Ends the server and its sessions.

@@ -42,7 +42,7 @@ fn defects<A: SelfAdjoint<Vector = Vec<f64>>>(
     let (basis, t) = (record.basis(), record.projected().unwrap());
     let mut relation = 0.0_f64;
     for j in 0..record.len() - 1 {
-        let product = a.matvec(&basis.get(j).unwrap()).unwrap();
+        let product = a.matvec(&basis.get(j).unwrap().unwrap()).unwrap();
         let column: Vec<f64> = t.row(j).unwrap().to_vec();
         let rest = product
             .axpy(-1.0, &basis.linear_combination(&column).unwrap())

@@ -140,7 +140,7 @@ fn rotation_and_gram_are_matrix_products() {
     );
     let twice: Vec<f64> = q1.iter().map(|x| 2.0 * x).collect();
     let difference: Vec<f64> = q0.iter().zip(q2).map(|(a, b)| a - b).collect();
-    assert_eq!(rotated.get(0), Some(twice));
-    assert_eq!(rotated.get(1), Some(difference));
+    assert_eq!(rotated.get(0), Ok(Some(twice)));
+    assert_eq!(rotated.get(1), Ok(Some(difference)));
     assert_eq!(rotated.len(), 2);
 }

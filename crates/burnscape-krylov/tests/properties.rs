@@ -111,7 +111,7 @@ proptest! {
         let deflated = Deflated::new(&a, q.clone()).unwrap();
         let scale = largest(a.as_slice()).max(1.0);
         for index in 0..q.len() {
-            let row = q.block().get(index).unwrap();
+            let row = q.block().get(index).unwrap().unwrap();
             prop_assert!(largest(&deflated.matvec(&row).unwrap()) < 1e-13 * scale);
         }
         let v: Vec<f64> = Probe::Gaussian.draw(&n, seed, 99).unwrap();

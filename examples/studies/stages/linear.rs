@@ -257,7 +257,7 @@ fn axes(length: usize, (seed, index): (u64, u64)) -> Result<Axes, Failure> {
     });
     let drawn = drawn.collect::<Result<Vec<_>, Failure>>()?;
     let basis = Orthonormal::orthonormalize(&length, drawn)?;
-    Ok(basis.block().vectors().collect())
+    Ok(basis.block().vectors().collect::<Result<_, _>>()?)
 }
 
 /// `Σ f l rᵀ` over factors and pairs of vectors, row by row.

@@ -17,7 +17,7 @@ use crate::{KrylovFault, VectorBlock, VectorSpace};
 ///
 /// let vectors = vec![vec![2.0_f64, 0.0, 0.0], vec![1.0, 3.0, 0.0]];
 /// let q = Orthonormal::orthonormalize(&3, vectors.clone())?;
-/// assert_eq!(q.block().get(1), Some(vec![0.0, 1.0, 0.0]));
+/// assert_eq!(q.block().get(1)?, Some(vec![0.0, 1.0, 0.0]));
 /// assert_eq!(q.defect(), 0.0);
 ///
 /// let refused = Orthonormal::checked(&3, vectors).map(|_| ());
@@ -55,7 +55,7 @@ impl<V: VectorSpace> Orthonormal<V> {
     ///
     /// As [`checked`](Self::checked).
     pub fn from_block(block: V::Block) -> Result<Self, V::Error> {
-        let Some(sample) = block.get(0) else {
+        let Some(sample) = block.get(0)? else {
             return Ok(Self { block, defect: 0.0 });
         };
         let tolerance = tolerance(&sample);

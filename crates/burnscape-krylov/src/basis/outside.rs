@@ -73,7 +73,7 @@ mod tests {
         }
         assert_eq!(basis.len(), 1);
         assert!(push_outside(&mut basis, vec![3.0, 4.0, -1e-9])?);
-        let last = basis.get(1).map_or(0.0, |v| v[2]);
+        let last = basis.get(1)?.map_or(0.0, |v| v[2]);
         assert!((last + 1.0).abs() < 1e-12, "{last}");
         Ok(())
     }

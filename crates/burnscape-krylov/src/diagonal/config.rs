@@ -200,7 +200,7 @@ impl DiagonalConfig {
     ) -> Result<DiagonalEstimate<A::Vector>, A::Error> {
         let mut spread = Spread::<A::Vector>::new(&sketch.basis.space())?;
         for (index, column) in sketch.columns.iter().enumerate() {
-            if let Some(v) = sketch.vectors.get(index) {
+            if let Some(v) = sketch.vectors.get(index)? {
                 let along = [column.as_slice(), &vec![0.0; sketch.len() - column.len()]].concat();
                 spread.add(sketch.basis.linear_combination(&along)?.hadamard(&v)?)?;
             }
@@ -216,7 +216,7 @@ impl DiagonalConfig {
         // The diagonal within the basis: Σ q ∘ A q.
         let mut inside = A::Vector::zeros(&sketch.basis.space())?;
         for index in 0..sketch.len() {
-            if let (Some(q), Some(image)) = (sketch.basis.get(index), sketch.images.get(index)) {
+            if let (Some(q), Some(image)) = (sketch.basis.get(index)?, sketch.images.get(index)?) {
                 inside = inside.axpy(1.0, &q.hadamard(&image)?)?;
             }
         }
@@ -234,7 +234,7 @@ impl DiagonalConfig {
         }
         let mut spread = Spread::<A::Vector>::new(&sketch.basis.space())?;
         for (index, s) in sketch.own_directions().iter().enumerate() {
-            let Some(v) = sketch.vectors.get(index) else {
+            let Some(v) = sketch.vectors.get(index)? else {
                 continue;
             };
             // Without its own direction the basis leaves (s · R e) of the product along it.

@@ -43,7 +43,7 @@ impl EigenpairsConfig {
             basis: <A::Vector as VectorSpace>::Block::with_capacity(&space, full)?,
             projected: Projected::default(),
             coupling: vec![Vec::new(); width],
-            next: first.vectors().collect(),
+            next: first.vectors().collect::<Result<_, _>>()?,
             piece: 0,
             is_broken: false,
             is_fresh: false,
@@ -196,7 +196,7 @@ impl<V: VectorSpace> Growth<V> {
         }
         // A part of the block is exhausted and the rest continues alone: fresh vectors come all at once, so
         // that what they find can be distinguished from what there was.
-        self.next = next.vectors().collect();
+        self.next = next.vectors().collect::<Result<_, _>>()?;
         Ok(())
     }
 
@@ -231,7 +231,7 @@ impl<V: VectorSpace> Growth<V> {
                 (self.is_broken, self.is_fresh) = (true, true);
             }
         }
-        self.next = next.vectors().collect();
+        self.next = next.vectors().collect::<Result<_, _>>()?;
         Ok(())
     }
 

@@ -226,7 +226,10 @@ impl EigenpairsConfig {
         starts: &[<A as Square>::Vector],
     ) -> Result<Eigenpairs<A::Vector>, A::Error> {
         self.check()?;
-        self.search(operator, starts, &mut |step| operator.report(&step))
+        let space = operator.domain();
+        let starts = starts.iter().map(|start| start.clone().adopted(&space));
+        let starts = starts.collect::<Result<Vec<_>, _>>()?;
+        self.search(operator, &starts, &mut |step| operator.report(&step))
     }
 
     /// As [`run_from`](Self::run_from), without the check of settings; Lanczos calls `report` in place of the observer.

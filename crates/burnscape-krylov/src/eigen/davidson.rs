@@ -70,7 +70,7 @@ impl EigenpairsConfig {
             if is_full || subspace.is_stopped || (subspace.len() > 0 && starts.is_empty()) {
                 break;
             }
-            let image = subspace.newest_image().filter(|_| scout > 0);
+            let image = subspace.newest_image()?.filter(|_| scout > 0);
             let v = match image {
                 Some(image) => image,
                 None => subspace.random()?,

@@ -21,7 +21,8 @@ impl EigenpairsConfig {
         // The span of a step, and its products: pairs first, then directions, then residuals.
         let mut span = first_block::<A::Vector>(&space, starts, width, (self.seed, &mut 0))?;
         let mut images = <A::Vector as VectorSpace>::Block::with_capacity(&space, width)?;
-        let mut added: Vec<A::Vector> = span.vectors().collect();
+        let added: Result<Vec<A::Vector>, _> = span.vectors().collect();
+        let mut added = added?;
         let epsilon = added.first().map_or(0.0, VectorSpace::epsilon);
         let tolerance = self.tolerance().max(32.0 * epsilon);
         let (mut used, mut iterations, mut size) = (0, 0, 0.0_f64);
@@ -78,7 +79,7 @@ impl EigenpairsConfig {
             let mut rests = Vec::with_capacity(width);
             let mut residual = 0.0_f64;
             for (index, value) in values.iter().enumerate() {
-                if let (Some(v), Some(product)) = (span.get(index), images.get(index)) {
+                if let (Some(v), Some(product)) = (span.get(index)?, images.get(index)?) {
                     let rest = product.axpy(-value, &v)?;
                     let norm = rest.norm()?;
                     if index < self.k {
@@ -120,7 +121,7 @@ impl EigenpairsConfig {
                     }
                 };
                 if push_outside(&mut span, better)? {
-                    added.extend(span.get(span.len() - 1));
+                    added.extend(span.get(span.len() - 1)?);
                 }
             }
             let is_all = added.is_empty() && !is_stopped;
@@ -194,17 +195,18 @@ fn pairs<B: VectorBlock>(
     span: &B,
     images: &B,
 ) -> Result<Vec<Eigenpair<B::Vector>>, <B::Vector as VectorSpace>::Error> {
-    let places = (0..).zip(values);
-    let both = places.filter_map(|(i, value)| Some((*value, span.get(i)?, images.get(i)?)));
-    both.map(|(value, vector, image)| {
-        let residual = image.axpy(-value, &vector)?.norm()?;
-        Ok(Eigenpair {
-            value,
-            vector,
-            residual,
-        })
-    })
-    .collect()
+    let mut pairs = Vec::with_capacity(values.len());
+    for (index, &value) in values.iter().enumerate() {
+        if let (Some(vector), Some(image)) = (span.get(index)?, images.get(index)?) {
+            let residual = image.axpy(-value, &vector)?.norm()?;
+            pairs.push(Eigenpair {
+                value,
+                vector,
+                residual,
+            });
+        }
+    }
+    Ok(pairs)
 }
 
 /// The best pairs of a span.

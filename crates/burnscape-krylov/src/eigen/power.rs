@@ -107,7 +107,7 @@ fn start<B: VectorBlock>(
     }
     let mut draw = index as u64;
     loop {
-        if let Some(v) = block.get(found.len()) {
+        if let Some(v) = block.get(found.len())? {
             return Ok(v);
         }
         let v = Probe::Gaussian.draw::<B::Vector>(&space, seed, draw)?;

@@ -37,8 +37,11 @@ impl<V: VectorSpace> Subspace<V> {
     }
 
     /// The product of the newest vector.
-    pub(super) fn newest_image(&self) -> Option<V> {
-        self.images.get(self.len().checked_sub(1)?)
+    pub(super) fn newest_image(&self) -> Result<Option<V>, V::Error> {
+        match self.len().checked_sub(1) {
+            None => Ok(None),
+            Some(newest) => self.images.get(newest),
+        }
     }
 
     /// Takes in vectors, those that depend on the rest left out: how many there were. None, and the subspace is as

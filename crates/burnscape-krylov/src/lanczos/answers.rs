@@ -30,7 +30,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     pub fn density(&self) -> Option<SpectralDensity> {
         let about = (V::dimension(&self.space), self.num_matvecs);
         let probes = vec![(self.quadrature()?, self.jacobi()?)];
-        Some(SpectralDensity::new(probes, self.epsilon(), about))
+        Some(SpectralDensity::new(probes, self.epsilon, about))
     }
 
     /// `f(A) v` for the start `v`: `|v| Qᵀ f(T) e₁`, in the first Krylov space.
@@ -120,13 +120,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
 
     /// How far rounding may have moved a Ritz value.
     fn rounding(&self) -> f64 {
-        64.0 * self.epsilon() * self.projected.bound()
-    }
-
-    fn epsilon(&self) -> f64 {
-        let epsilon = self.next.as_ref().map(V::epsilon);
-        let epsilon = epsilon.or_else(|| self.basis.get(0).map(|v| v.epsilon()));
-        epsilon.unwrap_or(0.0)
+        64.0 * self.epsilon * self.projected.bound()
     }
 
     /// Number of vectors in the first Krylov space, if it is still there.

@@ -50,8 +50,8 @@ impl<V: VectorSpace> LanczosFactorization<V> {
     ///
     /// The vectors' own.
     pub fn checkpoint(&self) -> Result<LanczosCheckpoint, V::Error> {
-        let rows = (0..self.basis.len()).filter_map(|index| self.basis.get(index));
-        let basis: Result<_, V::Error> = rows.map(|v| Ok(bits(&v.to_host()?))).collect();
+        let rows = self.basis.vectors();
+        let basis: Result<_, V::Error> = rows.map(|v| Ok(bits(&v?.to_host()?))).collect();
         let next = self.next.as_ref().map(V::to_host).transpose()?;
         Ok(LanczosCheckpoint {
             basis: basis?,
@@ -97,22 +97,28 @@ impl<V: VectorSpace> LanczosFactorization<V> {
             }
         }
         let mut basis = V::Block::with_capacity(space, len)?;
+        let mut epsilon = None;
         for row in &state.basis {
             let v = V::from_host(space, &numbers(row))?;
+            epsilon.get_or_insert(v.epsilon());
             basis.push(v)?;
         }
         let next = state
             .next
             .as_ref()
             .map(|v| V::from_host(space, &numbers(v)));
+        let next = next.transpose()?;
+        let epsilon = epsilon.or(next.as_ref().map(V::epsilon));
         Ok(Self {
             space: space.clone(),
             basis,
             projected: Projected::from_rows(projected),
-            next: next.transpose()?,
+            next,
             beta: f64::from_bits(state.beta),
             num_matvecs: state.num_matvecs,
             length: f64::from_bits(state.length),
+            // There is a vector, or the checkpoint was refused.
+            epsilon: epsilon.unwrap_or(0.0),
             seed: state.seed,
             drawn: state.drawn,
             first: state.first,

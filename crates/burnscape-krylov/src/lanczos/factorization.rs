@@ -65,6 +65,8 @@ pub struct LanczosFactorization<V: VectorSpace> {
     pub(crate) num_matvecs: usize,
     /// Norm of the start.
     pub(crate) length: f64,
+    /// The rounding of the vectors.
+    pub(crate) epsilon: f64,
     pub(crate) seed: u64,
     /// Random vectors drawn so far.
     pub(crate) drawn: u64,
@@ -112,7 +114,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         seed: u64,
     ) -> Result<Self, A::Error> {
         operator.check_square()?;
-        V::check_same(&operator.domain(), &start.space())?;
+        let start = start.adopted(&operator.domain())?;
         let mut record = Self::new(operator.domain(), start, seed, steps)?;
         record.extend(operator, steps)?;
         Ok(record)
@@ -136,6 +138,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
             .into());
         }
         let capacity = capacity.min(V::dimension(&space));
+        let epsilon = start.epsilon();
         Ok(Self {
             basis: V::Block::with_capacity(&space, capacity)?,
             space,
@@ -144,6 +147,7 @@ impl<V: VectorSpace> LanczosFactorization<V> {
             beta: 0.0,
             num_matvecs: 0,
             length: norm,
+            epsilon,
             seed,
             drawn: 1,
             first: None,
@@ -168,7 +172,13 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         operator: &A,
         steps: usize,
     ) -> Result<(), A::Error> {
-        V::check_same(&self.space, &operator.domain())?;
+        let space = operator.domain();
+        V::check_same(&self.space, &space)?;
+        // What is not compared is that of the operator from now on: its devices may have other limits.
+        self.basis.adopt(&space)?;
+        let next = self.next.take().map(|next| next.adopted(&space));
+        self.next = next.transpose()?;
+        self.space = space;
         self.is_stopped = false;
         let limit = self.num_matvecs.saturating_add(steps);
         while self.num_matvecs < limit && self.next.is_some() {
@@ -211,7 +221,9 @@ impl<V: VectorSpace> LanczosFactorization<V> {
         // coupling that a restart left).
         let newest = self.basis.len();
         let previous = newest.checked_sub(1).filter(|_| self.beta > 0.0);
-        if let Some(previous) = previous.and_then(|index| self.basis.get(index)) {
+        if let Some(index) = previous
+            && let Some(previous) = self.basis.get(index)?
+        {
             rest = rest.axpy(-self.beta, &previous)?;
         }
         self.basis.push(q)?;

@@ -43,7 +43,7 @@ impl TraceConfig {
         let mut source = source.after(third, 0);
         let mut exact = 0.0;
         for index in 0..basis.len() {
-            if let Some(q) = basis.get(index) {
+            if let Some(q) = basis.get(index)? {
                 exact += match quadratic(operator, &q, products) {
                     Err(error) if operator.is_stop(&error) => {
                         return Ok(plain(&forms, products).stopped());

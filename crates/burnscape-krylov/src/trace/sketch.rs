@@ -59,7 +59,8 @@ impl<'a, A: SelfAdjoint + ?Sized> Sketch<'a, A> {
                 break;
             }
         }
-        let added: Vec<A::Vector> = self.basis.vectors().skip(before).collect();
+        let added: Result<Vec<A::Vector>, _> = self.basis.vectors().skip(before).collect();
+        let added = added?;
         let images = match products(self.operator, &added, self.samples.num_matvecs) {
             Err(error) if self.operator.is_stop(&error) => {
                 self.rest = None;

@@ -62,9 +62,9 @@ fn estimate<B: VectorBlock>(
     let (size, n) = (vectors.len(), dimension as f64);
     let square = symmetric_part(&vectors.gram(vectors)?);
     let form = symmetric_part(&vectors.gram(images)?);
-    let norms: Result<Vec<f64>, _> = images.vectors().map(|image| image.norm()).collect();
+    let norms: Result<Vec<f64>, _> = images.vectors().map(|image| image?.norm()).collect();
     let total = length(norms?.into_iter());
-    let epsilon = images.get(0).map_or(0.0, |v| v.epsilon());
+    let epsilon = images.get(0)?.map_or(0.0, |v| v.epsilon());
     if total == 0.0 {
         return Ok((Estimate::of(&vec![0.0; size]), 0.0));
     }
@@ -108,7 +108,7 @@ fn triangle<B: VectorBlock>(
     let mut basis = B::with_capacity(&vectors.space(), size)?;
     let mut r = DMatrix::zeros(size, size);
     for index in 0..size {
-        let (Some(v), Some(image)) = (vectors.get(index), images.get(index)) else {
+        let (Some(v), Some(image)) = (vectors.get(index)?, images.get(index)?) else {
             continue;
         };
         let (along, rest, [_, left]) = basis.split(image.axpy(shift, &v)?, &[0, 0])?;

@@ -127,7 +127,7 @@ impl<'s, 'a, A: SelfAdjoint + ?Sized> Small<'s, 'a, A> {
         for index in 0..size {
             let column: Vec<f64> = (0..size).map(|i| w.as_slice()[i * size + index]).collect();
             let image = times(&column);
-            let v = sketch.vectors.get(index);
+            let v = sketch.vectors.get(index)?;
             let square = v.map_or(Ok(dimension as f64), |v| v.dot(&v))?;
             vectors.push((column, image, square));
         }

@@ -57,15 +57,33 @@ pub trait VectorBlock: Clone + Debug {
     /// The vectors' own, if `v` is of another space. The block is then as before.
     fn push(&mut self, v: Self::Vector) -> Result<(), ErrorOf<Self>>;
 
+    /// Gives the block and its vectors `space` for their own, as [`VectorSpace::adopted`] does with a vector. By default
+    /// nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// The vectors' own, if they are of another space. The block is then as before.
+    fn adopt(&mut self, space: &SpaceOf<Self>) -> Result<(), ErrorOf<Self>> {
+        Self::Vector::check_same(space, &self.space())
+    }
+
     /// Drops the vectors from index `len` on; does nothing if there are none.
     fn truncate(&mut self, len: usize);
 
-    /// A copy of one vector.
-    fn get(&self, index: usize) -> Option<Self::Vector>;
+    /// A copy of one vector; none beyond the last.
+    ///
+    /// # Errors
+    ///
+    /// The vectors' own, if the vector cannot be copied: it may be stored on another device.
+    fn get(&self, index: usize) -> Result<Option<Self::Vector>, ErrorOf<Self>>;
 
     /// Copies of the vectors, from the first.
-    fn vectors(&self) -> impl Iterator<Item = Self::Vector> {
-        (0..self.len()).filter_map(|index| self.get(index))
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get), in the place of a vector.
+    fn vectors(&self) -> impl Iterator<Item = Result<Self::Vector, ErrorOf<Self>>> {
+        (0..self.len()).filter_map(|index| self.get(index).transpose())
     }
 
     /// `Q v`: the dot product of each vector with `v`.
@@ -172,7 +190,7 @@ pub trait VectorBlock: Clone + Debug {
     ///
     /// As [`dots`](Self::dots).
     fn gram(&self, other: &Self) -> Result<Dense, ErrorOf<Self>> {
-        let columns: Result<Vec<_>, _> = other.vectors().map(|v| self.dots(&v)).collect();
+        let columns: Result<Vec<_>, _> = other.vectors().map(|v| self.dots(&v?)).collect();
         let transposed = Dense::from_row_major(other.len(), self.len(), columns?.concat())?;
         Ok(transposed.transpose())
     }
@@ -241,7 +259,7 @@ fn taken_out<B: VectorBlock>(
         return v.axpy(-1.0, &block.linear_combination(&along)?);
     }
     for (index, sum) in sums.iter_mut().enumerate().skip(first) {
-        if let Some(q) = block.get(index) {
+        if let Some(q) = block.get(index)? {
             let along = q.dot(&v)?;
             *sum += along;
             v = v.axpy(-along, &q)?;

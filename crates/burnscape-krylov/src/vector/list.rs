@@ -49,12 +49,22 @@ impl<V: VectorSpace<Block = Self>> VectorBlock for VectorList<V> {
         Ok(())
     }
 
+    fn adopt(&mut self, space: &V::Space) -> Result<(), V::Error> {
+        V::check_same(space, &self.space)?;
+        let vectors = std::mem::take(&mut self.vectors).into_iter();
+        self.vectors = vectors
+            .map(|v| v.adopted(space))
+            .collect::<Result<_, _>>()?;
+        self.space = space.clone();
+        Ok(())
+    }
+
     fn truncate(&mut self, len: usize) {
         self.vectors.truncate(len);
     }
 
-    fn get(&self, index: usize) -> Option<V> {
-        self.vectors.get(index).cloned()
+    fn get(&self, index: usize) -> Result<Option<V>, V::Error> {
+        Ok(self.vectors.get(index).cloned())
     }
 
     fn dots(&self, v: &V) -> Result<Vec<f64>, V::Error> {

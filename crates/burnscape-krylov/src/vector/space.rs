@@ -56,6 +56,17 @@ pub trait VectorSpace: Clone + Debug {
     /// The type's own, naming the expected space and the one found.
     fn check_same(expected: &Self::Space, found: &Self::Space) -> Result<(), Self::Error>;
 
+    /// The same vector with `space` for its own. Spaces that are the same may differ in what is not compared, limits on
+    /// waits for a device for example. By default nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// The type's own, if it is of another space.
+    fn adopted(self, space: &Self::Space) -> Result<Self, Self::Error> {
+        Self::check_same(space, &self.space())?;
+        Ok(self)
+    }
+
     /// The zero vector of `space`.
     ///
     /// # Errors

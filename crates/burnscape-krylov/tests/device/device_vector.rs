@@ -225,10 +225,12 @@ impl VectorBlock for DeviceBlock {
         self.values.truncate(len * self.space.len);
     }
 
-    fn get(&self, index: usize) -> Option<DeviceVector> {
-        let values = self.rows().nth(index)?.to_vec();
-        let space = self.space.clone();
-        Some(DeviceVector { space, values })
+    fn get(&self, index: usize) -> Result<Option<DeviceVector>, DeviceError> {
+        let row = self.rows().nth(index);
+        Ok(row.map(|row| DeviceVector {
+            space: self.space.clone(),
+            values: row.to_vec(),
+        }))
     }
 
     fn dots(&self, v: &DeviceVector) -> Result<Vec<f64>, DeviceError> {

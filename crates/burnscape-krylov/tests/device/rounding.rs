@@ -19,7 +19,7 @@ fn defects(space: DeviceSpace) -> (f64, usize, f64) {
     let n = DeviceVector::dimension(&space);
     let a = Spectrum(space, values(n));
     let run = LanczosFactorization::from_random(&a, STEPS, 0).unwrap();
-    let rows = run.basis().vectors().map(|q| q.to_host().unwrap());
+    let rows = run.basis().vectors().map(|q| q.unwrap().to_host().unwrap());
     let rows: Vec<Vec<f64>> = rows.collect();
     let mut defect = 0.0_f64;
     for (i, x) in rows.iter().enumerate() {

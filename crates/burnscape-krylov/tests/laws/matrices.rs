@@ -19,10 +19,8 @@ pub(crate) fn basis(rows: usize, dimension: usize) -> Orthonormal<Vec<f64>> {
 }
 
 pub(crate) fn matrix_of(basis: &Orthonormal<Vec<f64>>) -> Dense {
-    let rows: Vec<_> = (0..basis.len())
-        .filter_map(|i| basis.block().get(i))
-        .collect();
-    Dense::from_rows(&rows).unwrap()
+    let rows: Result<Vec<_>, _> = basis.block().vectors().collect();
+    Dense::from_rows(&rows.unwrap()).unwrap()
 }
 
 pub(crate) fn times(a: &Dense, b: &Dense) -> Dense {

@@ -26,7 +26,7 @@ pub(crate) fn rotation(n: usize, seed: u64) -> Vec<Vec<f64>> {
     // Far from the vectors that methods draw: an eigenvector as a start proves nothing.
     let vectors = (0..n as u64).map(|i| Probe::Gaussian.draw(&n, seed, i + (1 << 40)).unwrap());
     let q = Orthonormal::<Vec<f64>>::orthonormalize(&n, vectors.collect()).unwrap();
-    (0..n).map(|row| q.block().get(row).unwrap()).collect()
+    q.block().vectors().map(Result::unwrap).collect()
 }
 
 /// A diagonal matrix, cheap to multiply with: a Krylov method with a random start sees of a matrix

@@ -108,6 +108,14 @@ impl<'a, M: Module> LayerwiseBarriersConfig<'a, M> {
         risk: &Risk<'_, M, K>,
         [a, b]: [&M; 2],
     ) -> Result<LayerwiseBarriers, PathError> {
+        risk.in_time(a, || self.between(risk, [a, b]))
+    }
+
+    fn between<K>(
+        &self,
+        risk: &Risk<'_, M, K>,
+        [a, b]: [&M; 2],
+    ) -> Result<LayerwiseBarriers, PathError> {
         let space = ParamSpace::of(a)?;
         space.check_same(&ParamSpace::of(b)?)?;
         let layers = self.layers(a, &space)?;

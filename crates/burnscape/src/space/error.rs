@@ -205,8 +205,8 @@ pub enum SpaceError {
     },
     /// A device did not answer within the limit.
     #[error(
-        "{device} has not answered for {seconds} s, and {blocked_threads} threads wait for it; raise the limit, or go on \
-         without the device"
+        "{device} has not answered for {seconds} s, and {blocked_threads} threads wait for it; make the list of \
+         devices anew, with a longer `with_wait_limit` or without this device"
     )]
     TimedOut {
         /// The device.

@@ -134,6 +134,16 @@ impl<S: FlatSpace> FlatVector<S> {
         })
     }
 
+    /// The same vector in a space that may have another device for bases and other limits on waits, which are not
+    /// compared.
+    pub(super) fn adopted(self, space: &S) -> Result<Self, SpaceError> {
+        space.check_same(&self.space)?;
+        Ok(Self {
+            space: space.clone(),
+            values: self.values,
+        })
+    }
+
     /// The space of the vector.
     pub fn space(&self) -> &S {
         &self.space
@@ -280,9 +290,8 @@ impl<S: FlatSpace> FlatVector<S> {
     /// `⟨self, x⟩`, which may be outside the range of `f64`.
     pub(crate) fn wide_dot(&self, x: &Self) -> Result<Wide, SpaceError> {
         self.space.check_same(&x.space)?;
-        limited_by(self.space.waits(), || {
-            products::whole(&self.values, &x.values)
-        })
+        let waits = self.space.waits().or(x.space.waits());
+        limited_by(waits, || products::whole(&self.values, &x.values))
     }
 
     /// The norm as a divisor: the inverse of a subnormal norm is outside the range of `f64`.

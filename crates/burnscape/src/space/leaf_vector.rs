@@ -321,7 +321,8 @@ impl LeafVector {
         let products = products.collect::<Result<Vec<_>, _>>()?;
         let scalars = scalars.iter().map(|scalar| scalar.clone().inner());
         let scalars = scalars.map(|scalar| scalar.reshape([1])).collect();
-        let waits = pairs.first().and_then(|(x, _)| x.space.waits.as_ref());
+        let mut spaces = pairs.iter().flat_map(|(x, y)| [&x.space, &y.space]);
+        let waits = spaces.find_map(|space| space.waits.as_ref());
         limited_by(waits, || products::sums(&products, scalars))
     }
 

@@ -231,12 +231,20 @@ impl<S: FlatSpace> VectorBlock for TensorBlock<S> {
         Ok(())
     }
 
+    fn adopt(&mut self, space: &S) -> Result<(), SpaceError> {
+        space.check_same(&self.space)?;
+        self.space = space.clone();
+        Ok(())
+    }
+
     fn truncate(&mut self, len: usize) {
         self.rows.truncate(len);
     }
 
-    fn get(&self, index: usize) -> Option<FlatVector<S>> {
-        FlatVector::from_values(&self.space, self.rows.get(index)?).ok()
+    fn get(&self, index: usize) -> Result<Option<FlatVector<S>>, SpaceError> {
+        let row = self.rows.get(index);
+        row.map(|row| FlatVector::from_values(&self.space, row))
+            .transpose()
     }
 
     fn dots(&self, v: &FlatVector<S>) -> Result<Vec<f64>, SpaceError> {

@@ -24,6 +24,10 @@ impl<S: FlatSpace> VectorSpace for FlatVector<S> {
         expected.check_same(found)
     }
 
+    fn adopted(self, space: &S) -> Result<Self, SpaceError> {
+        Self::adopted(self, space)
+    }
+
     fn zeros(space: &S) -> Result<Self, SpaceError> {
         Self::zeros(space)
     }

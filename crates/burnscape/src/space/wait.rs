@@ -1,9 +1,9 @@
 //! Waits for devices, with a limit, and moves between devices, which may wait.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -54,7 +54,9 @@ pub struct Waits {
     limit: Option<Duration>,
     /// The place of the device that the thread works for.
     own: usize,
-    devices: Arc<[Waiting]>,
+    devices: Arc<[Arc<Waiting>]>,
+    /// Devices that are not listed and have been waited for. One that is silent says nothing about those of the list.
+    others: Arc<Mutex<Vec<Arc<Waiting>>>>,
 }
 
 /// The waits for a device.
@@ -74,16 +76,14 @@ impl Waits {
         own: usize,
         devices: impl IntoIterator<Item = (Device, Arc<Silence>)>,
     ) -> Self {
-        let devices = devices.into_iter().map(|(device, silence)| Waiting {
-            device,
-            silence,
-            has_expired: AtomicBool::new(false),
-            has_failed: AtomicBool::new(false),
-        });
+        let devices = devices.into_iter();
         Self {
             limit,
             own,
-            devices: devices.collect(),
+            devices: devices
+                .map(|(device, silence)| Arc::new(Waiting::new(device, silence)))
+                .collect(),
+            others: Arc::default(),
         }
     }
 
@@ -110,12 +110,39 @@ impl Waits {
         devices.position(|waiting| waiting.has_failed.load(Ordering::Relaxed))
     }
 
-    /// The waits for a device; those for the device of the thread where none is given, or one that is not listed.
-    fn of(&self, device: Option<&Device>) -> Option<&Waiting> {
+    /// Whether a device that is not listed has failed in a read or in a move.
+    pub(crate) fn has_other_failed(&self) -> bool {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut others = others.iter();
+        others.any(|waiting| waiting.has_failed.load(Ordering::Relaxed))
+    }
+
+    /// Whether both are waits for devices of one list, whose copies share the accounts.
+    fn is_of_list_of(&self, other: &Self) -> bool {
+        let is_same =
+            |own: &Arc<Waiting>, other: &Arc<Waiting>| Arc::ptr_eq(&own.silence, &other.silence);
+        let mut devices = self.devices.iter();
+        devices.any(|own| other.devices.iter().any(|other| is_same(own, other)))
+    }
+
+    /// The waits for a device; those for the device of the thread where none is given.
+    fn of(&self, device: Option<&Device>) -> Option<Arc<Waiting>> {
         let own = self.devices.get(self.own);
-        let is_it = |waiting: &&Waiting| device.is_none_or(|device| waiting.device == *device);
+        let Some(device) = device else {
+            return own.cloned();
+        };
+        let is_it = |waiting: &&Arc<Waiting>| waiting.device == *device;
         let listed = || self.devices.iter().find(is_it);
-        own.filter(is_it).or_else(listed).or(own)
+        if let Some(known) = own.filter(is_it).or_else(listed) {
+            return Some(Arc::clone(known));
+        }
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = others.iter().find(is_it) {
+            return Some(Arc::clone(known));
+        }
+        let new = Arc::new(Waiting::new(device.clone().inner(), Arc::default()));
+        others.push(Arc::clone(&new));
+        Some(new)
     }
 
     /// Runs work that may wait for a device.
@@ -133,6 +160,15 @@ impl Waits {
 }
 
 impl Waiting {
+    fn new(device: Device, silence: Arc<Silence>) -> Self {
+        Self {
+            device,
+            silence,
+            has_expired: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
+        }
+    }
+
     /// Notes whether the device has failed.
     fn noted<T>(&self, found: Result<T, SpaceError>) -> Result<T, SpaceError> {
         if found.is_err() {
@@ -202,10 +238,15 @@ pub(crate) fn limited<T>(waits: Option<Waits>, work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Runs `work` with the waits of a space, unless this thread has a limit of its own.
+/// Runs `work` with the waits of a space. Those of this thread stay if they have a limit and are for devices of the same
+/// list: they know which device the thread works for, and its errors name the batch.
 pub(crate) fn limited_by<T>(waits: Option<&Waits>, work: impl FnOnce() -> T) -> T {
+    let is_limited = |waits: &Waits| {
+        let is_same = |own: &Waits| own.limit.is_some() && own.is_of_list_of(waits);
+        WAITS.with_borrow(|own| own.as_ref().is_some_and(is_same))
+    };
     match waits {
-        Some(waits) if thread_limit().is_none() => limited(Some(waits.clone()), work),
+        Some(waits) if !is_limited(waits) => limited(Some(waits.clone()), work),
         _ => work(),
     }
 }

@@ -65,8 +65,7 @@ fn defects<A: SelfAdjoint<Error = KrylovFault>>(
 where
     A::Vector: VectorSpace<Error = KrylovFault>,
 {
-    let rows = (0..record.len()).filter_map(|index| record.basis.get(index));
-    let rows: Vec<A::Vector> = rows.collect();
+    let rows: Vec<A::Vector> = record.basis.vectors().collect::<Result<_, _>>()?;
     let host = |v: &A::Vector| v.to_host();
     let mut q: Vec<Vec<f64>> = rows.iter().map(host).collect::<Result<_, _>>()?;
     q.extend(record.next.as_ref().map(host).transpose()?);

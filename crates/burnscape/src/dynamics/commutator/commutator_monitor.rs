@@ -205,7 +205,7 @@ impl<M: Module + 'static, K> Monitor<M, K> for CommutatorMonitor {
         risk: &Risk<'_, M, K>,
         moment: &Moment<'_, M>,
     ) -> Result<CommutatorDefect, DynamicsError> {
-        self.measure_at(risk, moment.model)
+        risk.in_time(moment.model, || self.measure_at(risk, moment.model))
     }
 
     fn to_state(&self) -> Result<Option<Vec<u64>>, DynamicsError> {

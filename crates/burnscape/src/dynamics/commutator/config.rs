@@ -160,7 +160,8 @@ impl CommutatorConfig {
         risk: &Risk<'_, M, K>,
         model: &M,
     ) -> Result<CommutatorDefect, DynamicsError> {
-        self.init()?.measure_at(risk, model)
+        let mut monitor = self.init()?;
+        risk.in_time(model, || monitor.measure_at(risk, model))
     }
 
     pub(super) fn pairing(&self) -> Pairing {

@@ -142,6 +142,15 @@ impl FiniteCommutatorConfig {
             seed: self.seed,
         };
         pairing.check()?;
+        risk.in_time(model, || self.measure(risk, model, (pairing, optimizer)))
+    }
+
+    fn measure<M: Module + 'static, K>(
+        &self,
+        risk: &Risk<'_, M, K>,
+        model: &M,
+        (pairing, optimizer): (Pairing, &ModuleOptimizer),
+    ) -> Result<FiniteCommutator, DynamicsError> {
         let pairs = pairing.draw(risk, false)?;
         let digests = || {
             let chosen = risk.chosen(self.batch_size, pairs.parts.clone());

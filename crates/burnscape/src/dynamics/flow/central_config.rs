@@ -137,7 +137,7 @@ impl CentralFlowConfig {
         check(self.end_time, self.method, tolerances, self.max_gradients)?;
         ensure("tolerance", self.tolerance, FRACTION)?;
         ensure("max_matvecs", self.max_matvecs as f64, 5.0..)?;
-        follow(self, risk, model)
+        risk.in_time(model, || follow(self, risk, model))
     }
 
     /// The sharpness at which gradient descent becomes unstable, `2/η`.

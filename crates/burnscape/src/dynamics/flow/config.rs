@@ -117,7 +117,7 @@ impl GradientFlowConfig {
         model: &M,
     ) -> Result<GradientFlow<M>, DynamicsError> {
         self.check()?;
-        descend(self, risk, model)
+        risk.in_time(model, || descend(self, risk, model))
     }
 
     fn check(&self) -> Result<(), DynamicsError> {

@@ -279,25 +279,27 @@ impl<M: Module> Monitor<M, Split> for TangentKernelMonitor {
         risk: &Risk<'_, M, Split>,
         moment: &Moment<'_, M>,
     ) -> Result<TangentKernelReading, DynamicsError> {
-        let mut digests = None;
-        if risk.has_checks() {
-            let found = risk.read_data()?.digests;
-            let start = self.start.as_ref();
-            if let Some(known) = start.and_then(|start| start.digests.as_ref()) {
-                DataReading::check_same(known, &found)?;
+        risk.in_time(moment.model, || {
+            let mut digests = None;
+            if risk.has_checks() {
+                let found = risk.read_data()?.digests;
+                let start = self.start.as_ref();
+                if let Some(known) = start.and_then(|start| start.digests.as_ref()) {
+                    DataReading::check_same(known, &found)?;
+                }
+                digests = Some(found);
             }
-            digests = Some(found);
-        }
-        let checks = risk.has_checks() && self.start.is_none();
-        let risk = risk.clone().with_checks(checks);
-        let (reading, first) = self.read(&risk, moment)?;
-        if let Some(first) = first {
-            self.start = Some(first);
-        }
-        if let Some(start) = &mut self.start {
-            start.digests = digests.or(start.digests.take());
-        }
-        Ok(reading)
+            let checks = risk.has_checks() && self.start.is_none();
+            let risk = risk.clone().with_checks(checks);
+            let (reading, first) = self.read(&risk, moment)?;
+            if let Some(first) = first {
+                self.start = Some(first);
+            }
+            if let Some(start) = &mut self.start {
+                start.digests = digests.or(start.digests.take());
+            }
+            Ok(reading)
+        })
     }
 
     fn to_state(&self) -> Result<TangentKernelMonitorState, DynamicsError> {

@@ -166,11 +166,13 @@ impl GradientNoiseConfig {
         model: &M,
     ) -> Result<GradientNoise, DynamicsError> {
         self.check()?;
-        if risk.has_checks() {
-            self.checked(risk, model).map(|(noise, _)| noise)
-        } else {
-            self.unchecked(risk, model)
-        }
+        risk.in_time(model, || {
+            if risk.has_checks() {
+                self.checked(risk, model).map(|(noise, _)| noise)
+            } else {
+                self.unchecked(risk, model)
+            }
+        })
     }
 
     /// Measures with those checks only that a model with batch statistics needs.

@@ -61,16 +61,18 @@ impl<M: Module, K> Monitor<M, K> for GradientNoiseMonitor {
         risk: &Risk<'_, M, K>,
         moment: &Moment<'_, M>,
     ) -> Result<GradientNoise, DynamicsError> {
-        if !risk.has_checks() {
-            return self.config.unchecked(risk, moment.model);
-        }
-        if let Some(known) = &self.digests {
-            DataReading::check_same(known, &risk.read_data()?.digests)?;
-            return self.config.unchecked(risk, moment.model);
-        }
-        let (noise, digests) = self.config.checked(risk, moment.model)?;
-        self.digests = Some(digests);
-        Ok(noise)
+        risk.in_time(moment.model, || {
+            if !risk.has_checks() {
+                return self.config.unchecked(risk, moment.model);
+            }
+            if let Some(known) = &self.digests {
+                DataReading::check_same(known, &risk.read_data()?.digests)?;
+                return self.config.unchecked(risk, moment.model);
+            }
+            let (noise, digests) = self.config.checked(risk, moment.model)?;
+            self.digests = Some(digests);
+            Ok(noise)
+        })
     }
 
     fn to_state(&self) -> Result<Option<Vec<u64>>, DynamicsError> {

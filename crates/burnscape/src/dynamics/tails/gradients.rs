@@ -42,6 +42,14 @@ impl TailIndexConfig {
         model: &M,
     ) -> Result<TailIndex, DynamicsError> {
         self.check()?;
+        risk.in_time(model, || self.of_examples(risk, model))
+    }
+
+    fn of_examples<M: Module, K>(
+        &self,
+        risk: &Risk<'_, M, K>,
+        model: &M,
+    ) -> Result<TailIndex, DynamicsError> {
         let checks = risk.has_checks();
         let before = checks.then(|| risk.read_data()).transpose()?;
         let mut cost = Cost {

@@ -58,7 +58,8 @@ pub enum DeviceError {
     },
     /// A device failed, or the loss panicked on it.
     #[error(
-        "device {index} ({device}) failed{}: {message}; try again, or go on without it: `without_device({index})`, or a list without it",
+        "device {index} ({device}) failed{}: {message}; try again, or make the list of devices anew \
+         without it (a risk on several has `without_device({index})`)",
         at(*batch)
     )]
     Failed {
@@ -74,8 +75,8 @@ pub enum DeviceError {
     /// A device did not answer within the limit. It is not asked again.
     #[error(
         "device {index} ({device}) has not answered for {seconds} s{}; {blocked_threads} threads may wait for it until \
-         the process ends; make the list anew with a longer `with_wait_limit`, or go on without it: \
-         `without_device({index})`, or a list without it",
+         the process ends; make the list of devices anew, with a longer `with_wait_limit` or without this device (a \
+         risk on several has `without_device({index})`)",
         at(*batch)
     )]
     TimedOut {
@@ -92,8 +93,8 @@ pub enum DeviceError {
     },
     /// A device did not answer earlier.
     #[error(
-        "device {index} ({device}) did not answer earlier, so that it is not asked again; go on without it: \
-         `without_device({index})`, or a list without it"
+        "device {index} ({device}) did not answer earlier, so that it is not asked again; make the list of devices \
+         anew, with this device if it answers again, or without it (a risk on several has `without_device({index})`)"
     )]
     Dead {
         /// The device.

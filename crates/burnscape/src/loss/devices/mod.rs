@@ -89,6 +89,8 @@ impl Devices {
         self.check_alive()?;
         if self.len() > 1 {
             self.check_float_types()?;
+        } else {
+            self.connect(main)?;
         }
         Ok(main)
     }
@@ -117,9 +119,9 @@ impl Devices {
         listed.position(|listed| listed.device == *device)
     }
 
-    /// Whether the list has a limit of waits of its own.
+    /// Whether waits of this thread for a device of the list have a limit.
     pub(crate) fn has_wait_limit(&self) -> bool {
-        self.0.wait_limit.is_some()
+        self.limit().is_some()
     }
 
     /// What each device has done so far, in order.
@@ -175,13 +177,8 @@ impl Devices {
     /// Returns an error unless new tensors have the same float type on all devices.
     fn check_float_types(&self) -> Result<(), LossError> {
         let mut first: Option<(&Listed, FloatDType)> = None;
-        let limit = self.limit();
         for (index, listed) in self.0.listed.iter().enumerate() {
-            // A remote device may have to connect.
-            let found = self.attempt(limit, (index, listed), &|| None, || {
-                let device = listed.device.clone();
-                Ok::<_, LossError>(waited(move || device.settings().float_dtype)?)
-            })?;
+            let found = self.float_type((index, listed))?;
             let (other, expected) = first.get_or_insert((listed, found));
             if *expected != found {
                 return Err(DeviceError::FloatTypes {
@@ -194,6 +191,26 @@ impl Devices {
             }
         }
         Ok(())
+    }
+
+    /// The float type of new tensors on a device. A remote one may have to connect.
+    fn float_type(&self, (index, listed): (usize, &Listed)) -> Result<FloatDType, LossError> {
+        let found = self.attempt(self.limit(), (index, listed), &|| None, || {
+            let device = listed.device.clone();
+            Ok::<_, LossError>(waited(move || device.settings().float_dtype)?)
+        })?;
+        listed.open();
+        Ok(found)
+    }
+
+    /// Connects to a device within the limit, if there is one: what comes next may not be a wait that has it.
+    fn connect(&self, index: usize) -> Result<(), LossError> {
+        match self.0.listed.get(index) {
+            Some(listed) if self.has_wait_limit() && !listed.is_open() => {
+                self.float_type((index, listed)).map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The longest wait for a device: that of the list, or else that of the thread which uses it.
@@ -216,25 +233,26 @@ impl Devices {
         Some(self.waits(Some(limit), index))
     }
 
-    /// Runs work on this thread that waits for a device of the list, with the limit of the list if it has one. A wait
-    /// beyond it becomes an error that names the device.
+    /// Runs work on this thread that waits for a device of the list, with the limit of the list, or else that of the
+    /// thread. A wait beyond it becomes an error that names the device.
     ///
     /// # Errors
     ///
-    /// Those of `work`; [`DeviceError::NoWait`] for a limit of zero, and [`DeviceError::Dead`] if a device has not
-    /// answered earlier.
+    /// Those of `work`; [`DeviceError::NoWait`] for a limit of zero, [`DeviceError::Dead`] if a device has not answered
+    /// earlier, and those of the connection to a remote device.
     pub(crate) fn in_time<T, E: From<LossError>>(
         &self,
         device: &Device,
         work: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         let refused = |error: DeviceError| E::from(LossError::from(error));
-        let limit = self.0.wait_limit;
+        let limit = self.limit();
         let Some(index) = self.index_of(device).filter(|_| limit.is_some()) else {
             return work();
         };
         self.check_limit().map_err(refused)?;
         self.check_alive().map_err(refused)?;
+        self.connect(index)?;
         let waits = self.waits(limit, index);
         let found = limited(Some(waits.clone()), work);
         match self.timed_out(&waits, None) {
@@ -275,6 +293,8 @@ impl Devices {
         }
         found.map_err(|error| match error.device_failure() {
             None => error,
+            // No device of the list has failed.
+            Some(_) if waits.failed().is_none() && waits.has_other_failed() => error,
             Some(message) => {
                 let listed_at = |place: usize| Some((place, self.0.listed.get(place)?));
                 let (index, listed) = waits
@@ -315,7 +335,27 @@ mod tests {
         let limited = |limit| Devices::new([device()]).with_wait_limit(Some(limit));
         let found = limited(Duration::ZERO).main(&device());
         assert_eq!(found, Err(DeviceError::NoWait.into()));
-        assert_eq!(limited(Duration::from_nanos(1)).main(&device()), Ok(0));
+        assert_eq!(limited(Duration::from_secs(60)).main(&device()), Ok(0));
+    }
+
+    #[test]
+    fn a_list_of_one_device_connects_within_the_limit() {
+        let is_open = |devices: &Devices| devices.0.listed[0].is_open();
+        let devices = Devices::new([device()]);
+        assert_eq!(devices.main(&device()), Ok(0));
+        let nothing = || Ok::<_, LossError>(());
+        assert_eq!(devices.in_time(&device(), nothing), Ok(()));
+        assert!(!is_open(&devices));
+        let limited = |devices: Devices| devices.with_wait_limit(Some(Duration::from_secs(60)));
+        let patient = limited(devices.clone());
+        assert_eq!(
+            patient.in_time(&device(), || Ok::<_, LossError>(())),
+            Ok(())
+        );
+        assert!(is_open(&patient) && is_open(&devices));
+        let patient = limited(Devices::new([device()]));
+        assert_eq!(patient.main(&device()), Ok(0));
+        assert!(is_open(&patient));
     }
 
     #[test]

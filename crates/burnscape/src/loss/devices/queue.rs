@@ -70,8 +70,9 @@ impl DeviceQueue {
     }
 
     /// Sets how long this library waits for a device; without a limit by default. Lists of devices that a job uses, in a
-    /// risk, in steps of SAM and in a training, have this limit unless they have one of their own. Reads that a job
-    /// itself makes, with Burn's `into_data` say, are not limited, nor are those on threads that it starts.
+    /// risk, in steps of SAM and in a training, have this limit unless they have one of their own, and so do vectors
+    /// that come from no list with one. Reads that a job itself makes, with Burn's `into_data` say, are not limited,
+    /// nor are those on threads that it starts.
     #[must_use]
     pub fn with_wait_limit(self, limit: Duration) -> Self {
         Self {
@@ -87,7 +88,8 @@ impl DeviceQueue {
     /// The error of the first job that has one; no job begins after an error. A panic is [`DeviceError::Failed`] with
     /// the number of the job as its batch. [`DeviceError::TimedOut`] after a wait beyond the limit, and
     /// [`DeviceError::Dead`] for a device that did not answer in an earlier run. [`DeviceError::NoWait`] for a limit of
-    /// zero.
+    /// zero. A list that a job uses has its own accounts: a wait for one of its devices is an error of that job, with
+    /// the index in that list, and makes the device dead there and not in the queue.
     pub fn run<T: Send, E: Send + From<DeviceError>>(
         &self,
         count: usize,
@@ -158,7 +160,11 @@ impl<E: Send> WorkerError for Fault<E> {
 mod tests {
     use std::sync::mpsc;
 
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Tensor;
+
     use super::*;
+    use crate::loss::Risk;
     use crate::space::waited;
 
     fn queue(devices: usize) -> DeviceQueue {
@@ -226,14 +232,24 @@ mod tests {
         let queue = queue(1).with_wait_limit(Duration::from_millis(20));
         let (sender, receiver) = mpsc::channel::<()>();
         let receiver = Mutex::new(Some(receiver));
+        let data = [Tensor::<2>::ones([1, 2], &Device::default())];
         let found = queue.run(1, |_, device| {
-            let list = Devices::new([device.clone()]);
-            list.each(0, false, |_| {
-                let receiver = receiver.lock().unwrap().take().unwrap();
-                Ok::<_, LossError>(waited(move || receiver.recv().is_ok())?)
-            })
+            let model = LinearConfig::new(2, 1).init(device);
+            let loss = |model: &Linear, x: Tensor<2>| {
+                if let Some(receiver) = receiver.lock().unwrap().take() {
+                    // Whatever becomes of the error.
+                    drop(waited(move || receiver.recv()));
+                }
+                model.forward(x).mean()
+            };
+            let risk: Risk<'_, Linear> = Risk::new(&loss, &data);
+            let risk = risk.with_devices([device.clone()]);
+            let found = risk.loss(&model).map(|loss| loss.value);
+            assert!(risk.devices().unwrap().is_dead(0));
+            found
         });
         drop(sender);
+        assert!(!queue.devices.is_dead(0));
         let expected = DeviceError::TimedOut {
             device: queue.work()[0].device.clone(),
             index: 0,

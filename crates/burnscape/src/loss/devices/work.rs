@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use burn::tensor::Device;
@@ -48,6 +48,8 @@ struct Account {
     batches: AtomicUsize,
     nanoseconds: AtomicU64,
     silence: Arc<Silence>,
+    /// Whether it has answered, so that there is a connection.
+    is_open: AtomicBool,
 }
 
 impl Listed {
@@ -72,6 +74,16 @@ impl Listed {
 
     pub(super) fn is_dead(&self) -> bool {
         self.account.silence.is_dead()
+    }
+
+    /// Whether the device has answered.
+    pub(super) fn is_open(&self) -> bool {
+        self.account.is_open.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the device has answered.
+    pub(super) fn open(&self) {
+        self.account.is_open.store(true, Ordering::Relaxed);
     }
 
     /// The waits for the device.

@@ -40,7 +40,8 @@ impl DataReading {
 }
 
 impl<M, K> Risk<'_, M, K> {
-    /// Reads the data once. Nothing is evaluated, and nothing reported.
+    /// Reads the data once. Nothing is evaluated, and nothing reported. With a limit on waits the read of each batch has
+    /// it, on whatever device the batch is.
     ///
     /// # Cost
     ///
@@ -48,8 +49,18 @@ impl<M, K> Risk<'_, M, K> {
     ///
     /// # Errors
     ///
-    /// [`LossError::EmptyBatch`], [`LossError::RaggedBatch`], [`LossError::BadWeight`], and those of the data set.
+    /// [`LossError::EmptyBatch`], [`LossError::RaggedBatch`], [`LossError::BadWeight`], [`LossError::Device`], and those
+    /// of the data set.
     pub(crate) fn read_data(&self) -> Result<DataReading, LossError> {
+        let devices = self.devices();
+        let first = devices.and_then(|devices| Some((devices, devices.device(0)?)));
+        match first {
+            Some((devices, first)) => devices.in_time(first, || self.read_batches()),
+            None => self.read_batches(),
+        }
+    }
+
+    fn read_batches(&self) -> Result<DataReading, LossError> {
         let mut reading = DataReading::default();
         let mut shares: Option<(f64, f64)> = None;
         each(&**self.source(), |index, batch| {

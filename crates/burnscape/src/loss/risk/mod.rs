@@ -276,7 +276,8 @@ impl<'a, M, K> Risk<'a, M, K> {
     /// products, and the few vectors that a method works with, stay on the device of the model.
     ///
     /// The other device also computes the products with the basis: a step moves one vector there and one back, not
-    /// the basis. A method whose device is one and whose basis is on another gives the numbers that it would give on
+    /// the basis. To and from a remote device they pass through the memory of the host, also between two devices of one
+    /// server. A method whose device is one and whose basis is on another gives the numbers that it would give on
     /// the device of the basis, as far as products and vector operations are the same on both, bit for bit.
     ///
     /// A device that does not exist, or that cannot store the element type, is an error of the first method that

@@ -104,7 +104,7 @@ impl PendingLoss {
             BatchLoss::OnDevice(loss) => Some(Tensor::clone(loss)),
             BatchLoss::Read(_) => None,
         });
-        let waits = passes.first().and_then(|pass| pass.waits.as_ref());
+        let waits = passes.iter().find_map(|pass| pass.waits.as_ref());
         let mut read = limited_by(waits, || transfer(waiting.collect()))?.into_iter();
         let values = passes.iter().map(|pass| pass.value(&mut read));
         Ok(values.collect())

@@ -8,7 +8,7 @@ use burn::train::LearnerModel;
 
 use super::SamStrategy;
 use crate::optim::OptimError;
-use crate::optim::sam::{AscentScope, StepDevices, WaitLimit};
+use crate::optim::sam::{AscentScope, StepDevices};
 
 /// The devices of a training.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl<M: LearnerModel> SamStrategy<M> {
     ///
     /// Burn's own reads, for metrics and checkpoints, have no limit, nor has validation.
     pub fn with_wait_limit(mut self, limit: Duration) -> Self {
-        self.wait_limit = WaitLimit::new(limit);
+        self.wait_limit = self.wait_limit.with(limit);
         self.devices = self.devices.map(|devices| TrainingDevices {
             of_steps: devices.of_steps.with_wait_limit(limit),
             ..devices

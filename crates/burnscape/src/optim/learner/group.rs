@@ -118,10 +118,14 @@ where
         } = self;
         let lr = learner.lr_current();
         // The learner's model shares the statistics that this restores.
-        let finished = limit.in_time(|| match work {
+        let finished = limit.advance(machine, |machine| match work {
             Work::OneDevice(mut oracle) => machine.run(&lr, &model, &space, &before, &mut *oracle),
             Work::Devices(oracles) => oracles.run(machine, &lr, &model, &space, &before),
         });
+        if finished.is_err() {
+            // All passes may have ended although a wait has passed the limit.
+            drop(before.restore(model.clone()));
+        }
         if has_ties(&space) && finished.is_ok() {
             drop(BufferSnapshot::of(&model).restore(learner.model()));
         }

@@ -52,7 +52,9 @@ impl Sam {
     /// # Errors
     ///
     /// [`OptimError::Unmet`] for variants that evaluate more than the two gradients, and on several devices;
-    /// [`OptimError::Space`]. On an error the model is dropped; pass a clone (it shares the tensors) to keep it.
+    /// [`OptimError::Space`]; [`LossError::Device`](crate::loss::LossError::Device) with a
+    /// [limit on waits](Self::with_wait_limit). On an error the model is dropped; pass a clone (it shares the tensors) to
+    /// keep it.
     pub fn ascend<M: Module>(
         &self,
         lr: impl Into<ModuleLearningRate>,
@@ -98,7 +100,8 @@ impl Sam {
     ///
     /// # Errors
     ///
-    /// [`OptimError::MissingGradient`], [`OptimError::Space`].
+    /// [`OptimError::MissingGradient`], [`OptimError::Space`]; [`LossError::Device`](crate::loss::LossError::Device) with
+    /// a [limit on waits](Self::with_wait_limit). On an error the model is dropped with `ascended`; keep a clone of it.
     pub fn descend<M: Module>(
         &mut self,
         ascended: Ascended<M>,
@@ -118,7 +121,7 @@ impl Sam {
             step.second(1.0, &ascended.space, evaluation)?;
         }
         let limit = self.step_limit(&ascended.space);
-        let (report, descent) = limit.in_time(|| self.machine.finish(step))?;
+        let (report, descent) = limit.advance(&mut self.machine, |machine| machine.finish(step))?;
         if report.skipped.is_some() {
             return Ok((model, report));
         }

@@ -202,8 +202,14 @@ impl Sam {
         }
         let before = BufferSnapshot::of(model);
         let limit = self.step_limit(space);
-        let machine = &mut self.machine;
-        let (report, descent) = limit.in_time(|| passes(machine, &lr, model, &before))?;
+        let found = limit.advance(&mut self.machine, |machine| {
+            passes(machine, &lr, model, &before)
+        });
+        if found.is_err() {
+            // All passes may have ended although a wait has passed the limit.
+            drop(before.restore(model.clone()));
+        }
+        let (report, descent) = found?;
         if report.skipped.is_none() {
             *model = self.move_weights(&lr, model.clone(), space, descent)?;
         }

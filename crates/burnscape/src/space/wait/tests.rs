@@ -1,7 +1,10 @@
 use std::time::Instant;
 
 use burn::nn::LinearConfig;
-use burnscape_krylov::{VectorBlock, VectorSpace};
+use burnscape_krylov::{
+    EigenpairsConfig, LanczosFactorization, LinearOperator, SelfAdjoint, VectorBlock, VectorSpace,
+    Which,
+};
 
 use super::*;
 use crate::space::tensor_block::TensorBlock;
@@ -104,13 +107,133 @@ fn waits_of_a_space_limit_the_reads_of_its_vectors() {
     own.devices[0].silence.give_up();
     let is_silent = |found: &Result<(), SpaceError>| matches!(found, Err(SpaceError::TimedOut { seconds, .. }) if *seconds == 60.0);
     assert!(reads().iter().all(is_silent), "{:?}", reads());
-    // A thread that works for a device has its own limit.
-    let found = limited(Some(waits(60_000)), reads);
-    assert!(found.iter().all(Result::is_ok), "{found:?}");
+    // The limit of another list does not matter, whether it is the longer one or not.
+    for other in [waits(60_000), waits(1)] {
+        let found = limited(Some(other.clone()), reads);
+        assert!(found.iter().all(is_silent), "{found:?}");
+        assert_eq!((other.expired(), other.failed()), (None, None));
+    }
+    // A thread that works for the list notes the device itself.
+    let silence = Arc::clone(&own.devices[0].silence);
+    let limit = Some(Duration::from_secs(7));
+    let thread = Waits::new(limit, 0, [(Device::default(), silence)]);
+    let found = limited(Some(thread.clone()), || v.norm());
+    assert!(
+        matches!(found, Err(SpaceError::TimedOut { seconds, .. }) if seconds == 7.0),
+        "{found:?}"
+    );
+    assert_eq!(thread.expired(), Some(0));
     let unlimited = Waits::new(None, 0, [(Device::default(), Arc::default())]);
     assert!(limited(Some(unlimited), reads).iter().all(is_silent));
     // Spaces that differ in nothing else are the same.
     assert_eq!(space, ParamSpace::of(&layer).unwrap());
+}
+
+/// A diagonal matrix on a space.
+struct Diagonal(ParamVector);
+
+impl LinearOperator for Diagonal {
+    type Domain = ParamVector;
+    type Range = ParamVector;
+    type Error = SpaceError;
+
+    fn domain(&self) -> ParamSpace {
+        self.0.space().clone()
+    }
+
+    fn range(&self) -> ParamSpace {
+        self.domain()
+    }
+
+    fn matvec(&self, v: &ParamVector) -> Result<ParamVector, SpaceError> {
+        self.0.clone().hadamard(v)
+    }
+}
+
+impl SelfAdjoint for Diagonal {}
+
+#[test]
+fn vectors_have_the_limit_of_the_operator_that_uses_them() {
+    let layer = LinearConfig::new(3, 2).init(&Device::default());
+    let values = [8.0, 7.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.5];
+    let operator = |waits: &Waits| {
+        let space = ParamSpace::of(&layer).unwrap();
+        let space = space.with_waits(Some(waits.clone()));
+        Diagonal(ParamVector::from_host(&space, &values).unwrap())
+    };
+    let old = waits(60_000);
+    let (before, after) = (operator(&old), operator(&waits(60_000)));
+    let config = EigenpairsConfig::new(1, Which::Largest);
+    let found = config.run(&before).unwrap();
+    let mut run = LanczosFactorization::from_random(&before, 2, 0).unwrap();
+    old.devices[0].silence.give_up();
+    assert!(found.vectors[0].norm().is_err());
+    assert!(run.clone().extend(&before, 1).is_err());
+    run.extend(&after, 1).unwrap();
+    let whole = LanczosFactorization::from_random(&after, 3, 0).unwrap();
+    assert_eq!(run.ritz_values(), whole.ritz_values());
+    assert!(run.basis().vectors().all(|v| v.unwrap().norm().is_ok()));
+    let again = config.run_from(&after, &found.vectors).unwrap();
+    assert!(again.vectors[0].norm().is_ok());
+    let other = LinearConfig::new(2, 2).init(&Device::default());
+    let other = ParamSpace::of(&other).unwrap();
+    assert!(found.vectors[0].clone().adopted(&other).is_err());
+}
+
+#[cfg(all(feature = "flex", feature = "ndarray"))]
+#[test]
+#[allow(deprecated, reason = "deprecated by Burn, supported while Burn has it")]
+fn a_vector_that_a_silent_device_does_not_give_back_is_an_error() {
+    let layer = LinearConfig::new(3, 2).init(&Device::flex());
+    let own = waits(60_000);
+    let space = ParamSpace::of(&layer).unwrap();
+    let space = space.with_basis_device(Some(Device::ndarray()));
+    let space = space.with_waits(Some(own.clone()));
+    let rows: Vec<ParamVector> = (0..3)
+        .map(|seed| ParamVector::rademacher(&space, seed).unwrap())
+        .collect();
+    let block = TensorBlock::from_vectors(&space, rows.clone()).unwrap();
+    let found = block.get(1).unwrap().unwrap();
+    assert_eq!(found.to_host(), rows[1].to_host());
+    assert!(block.get(3).unwrap().is_none());
+    assert!(block.vectors().all(|v| v.is_ok()));
+    own.devices[0].silence.give_up();
+    let is_silent = |found: &SpaceError| matches!(found, SpaceError::TimedOut { .. });
+    assert!(block.get(1).is_err_and(|error| is_silent(&error)));
+    assert!(block.get(3).unwrap().is_none());
+    let mut found = block.vectors();
+    assert!(found.all(|v| v.is_err_and(|error| is_silent(&error))));
+    assert_eq!(block.vectors().count(), 3);
+}
+
+#[cfg(all(feature = "flex", feature = "ndarray"))]
+#[test]
+#[allow(deprecated, reason = "deprecated by Burn, supported while Burn has it")]
+fn a_device_that_is_not_listed_is_no_device_of_the_list() {
+    let (listed, other) = (Device::flex(), Device::ndarray());
+    let limit = Duration::from_millis(20);
+    let waits = Waits::new(Some(limit), 0, [(listed.clone(), Arc::default())]);
+    let (sender, receiver) = mpsc::channel::<()>();
+    let in_vain = || waited_for(&other, move || Ok(receiver.recv()));
+    let found = limited(Some(waits.clone()), in_vain);
+    drop(sender);
+    let timed_out = SpaceError::TimedOut {
+        device: device_name(&other),
+        seconds: 0.02,
+        blocked_threads: 1,
+    };
+    assert_eq!(found, Err(timed_out));
+    assert_eq!((waits.expired(), waits.failed()), (None, None));
+    assert!(waits.has_other_failed() && !waits.devices[0].silence.is_dead());
+    // It is not asked again, and the device of the list is.
+    let again = limited(Some(waits.clone()), || waited_for(&other, || Ok(())));
+    assert!(
+        matches!(again, Err(SpaceError::TimedOut { .. })),
+        "{again:?}"
+    );
+    let found = limited(Some(waits.clone()), || waited_for(&listed, || Ok(1)));
+    assert_eq!(found, Ok(1));
+    assert_eq!(limited(Some(waits), || waited(|| 2)), Ok(2));
 }
 
 #[test]

@@ -4,9 +4,9 @@ use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::tensor::Device;
 
+use super::StepDevices;
 use super::device_oracles::DeviceOracles;
 use super::part_oracle::PartOracle;
-use super::{StepDevices, WaitLimit};
 use crate::loss::{Batch, DeviceWork, Objective};
 use crate::optim::sam::batch_parts::{BatchPart, evenly};
 use crate::optim::sam::{AscentScope, Sam};
@@ -67,10 +67,11 @@ impl Sam {
     /// [`on_devices`](Self::on_devices), whichever is called first, and for the device of the model where there are
     /// none.
     ///
-    /// A wait beyond it is [`DeviceError::TimedOut`](crate::loss::DeviceError::TimedOut), and the model is as before.
-    /// The device is not asked again: later steps return [`DeviceError::Dead`](crate::loss::DeviceError::Dead) until
-    /// [`on_devices`](Self::on_devices) has another list. The limit is for a single wait. Waits of the loss and of the
-    /// base optimizer themselves have none, nor has what
+    /// A wait beyond it is [`DeviceError::TimedOut`](crate::loss::DeviceError::TimedOut), and model and memories are as
+    /// before; [`ascend`](Self::ascend) and [`descend`](Self::descend) drop their model after any error. The device is
+    /// not asked again: later steps return [`DeviceError::Dead`](crate::loss::DeviceError::Dead) until
+    /// [`on_devices`](Self::on_devices) has another list; a second call of this method changes the limit only. The limit
+    /// is for a single wait. Waits of the loss and of the base optimizer themselves have none, nor has what
     /// [`Risk::with_wait_limit`](crate::loss::Risk::with_wait_limit) does not limit.
     ///
     /// A limit of zero is [`DeviceError::NoWait`](crate::loss::DeviceError::NoWait), in the next step or in
@@ -81,7 +82,7 @@ impl Sam {
     /// A thread for every wait.
     #[must_use]
     pub fn with_wait_limit(mut self, limit: Duration) -> Self {
-        self.wait_limit = WaitLimit::new(limit);
+        self.wait_limit = self.wait_limit.with(limit);
         self.devices = self.devices.map(|devices| devices.with_wait_limit(limit));
         self
     }
