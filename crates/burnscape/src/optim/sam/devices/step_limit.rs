@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use super::StepDevices;
 use crate::loss::Devices;
 use crate::optim::OptimError;
-use crate::optim::sam::SamMachine;
+use crate::optim::sam::machine::SamMachine;
 
 /// The limit on waits of all steps of an optimizer.
 #[derive(Debug, Clone, Default)]
