@@ -33,7 +33,9 @@ pub(crate) use merge::{Key, key};
 pub(crate) use peak::{burn_workspace, is_arithmetic, is_comparison};
 pub(crate) use port::unique;
 pub(crate) use rename::{Rename, first_free};
-pub(crate) use storage::{Storage, bytes, viewed};
+#[cfg(feature = "flex")]
+pub(crate) use storage::bytes;
+pub(crate) use storage::{Storage, viewed};
 pub(crate) use tie::Tie;
 
 /// A straight line of tensor operations with inputs, constants and outputs.
